@@ -1,0 +1,1 @@
+//! The dataplane's driver: an executor, a ring and sockets per core.

@@ -1,0 +1,1 @@
+//! Rooms and their participants, pure: SDP, LiveKit messages, what the relay is told.
