@@ -1,13 +1,17 @@
 //! One core of the relay, pure: ICE, DTLS, SRTP, rooms.
 
+#![forbid(unsafe_code)]
+
 mod config;
 mod egress;
 mod outbox;
 mod packet;
+mod srtp;
 mod stats;
 
 pub use config::{Config, DtlsVersions, Limits};
 pub use egress::Egress;
 pub use outbox::{Event, HandOver, Outbox, Transmit};
 pub use packet::{Packet, Path};
+pub use srtp::{MasterKey, Profile, SrtpEgress, SrtpIngress, from_keying_material};
 pub use stats::{Counters, DropReason, Drops};

@@ -42,6 +42,8 @@ drop_reasons! {
     SrtpUnauthentic = "srtp_unauthentic"
     /// SRTP or SRTCP seen before.
     SrtpReplay = "srtp_replay"
+    /// RTP to send under a sequence number that was sent before.
+    SrtpRepeated = "srtp_repeated"
     /// More SSRCs on a transport than are kept.
     SsrcLimit = "ssrc_limit"
     /// RTP that belongs to no track.
