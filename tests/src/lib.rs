@@ -1,1 +1,17 @@
-//! Whole-system tests of Millrace.
+//! Whole systems in virtual time: real clients of an independent WebRTC stack (str0m), a network
+//! that loses, delays, repeats and reorders, our switchboard and our shards.
+//!
+//! Nothing here waits: a minute of a call takes as long as its packets take to handle.
+
+pub mod allocations;
+mod client;
+mod media;
+mod peer;
+mod relay;
+mod world;
+
+pub use client::Client;
+pub use media::{Received, Source};
+pub use peer::Network;
+pub use relay::{Relay, Work};
+pub use world::{World, seeds};

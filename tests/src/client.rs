@@ -1,0 +1,412 @@
+//! A LiveKit client with two peer connections: publishes recognisable frames, checks what it gets.
+
+use crate::peer::Peer;
+use crate::{Network, Received, Relay, Source, media};
+use livekit_protocol as proto;
+use prost::Message as _;
+use proto::{signal_request, signal_response};
+use relay_wire::control::Kind;
+use std::collections::{BTreeMap, HashMap};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
+use str0m::channel::{ChannelConfig, ChannelId, Reliability};
+use str0m::media::{Direction, MediaKind, MediaTime, Mid, Simulcast, SimulcastLayer};
+use str0m::{Event, format::Codec};
+
+/// One thing that a client sends.
+struct Publication {
+    source: Source,
+    cid: String,
+    sid: Option<String>,
+    mid: Option<Mid>,
+    number: u32,
+    /// Media time of the next frame.
+    elapsed: Duration,
+    due: Option<Instant>,
+    /// Per layer, highest first: whether the next frame is a keyframe.
+    keyframe: [bool; 3],
+    muted: bool,
+}
+
+/// A participant of a room.
+pub struct Client {
+    /// Its identity.
+    pub identity: String,
+    /// What came, by publisher and kind.
+    pub received: BTreeMap<(String, Kind), Received>,
+    /// The others, as the participant updates tell: sid to info.
+    pub others: BTreeMap<String, proto::ParticipantInfo>,
+    /// Who is said to speak, loudest first.
+    pub speakers: Vec<String>,
+    /// Data messages that came: channel label and bytes.
+    pub data: Vec<(String, Vec<u8>)>,
+    /// Why the server ended it, if it did.
+    pub left: Option<proto::LeaveRequest>,
+    /// Keyframes asked of this client.
+    pub keyframe_requests: u32,
+    publisher: Peer,
+    subscriber: Peer,
+    publications: Vec<Publication>,
+    pending: Option<SdpPendingOffer>,
+    offer_id: u32,
+    channels: HashMap<&'static str, ChannelId>,
+    labels: HashMap<ChannelId, String>,
+    tracks: HashMap<String, (String, Kind)>,
+    requests: Vec<signal_request::Message>,
+}
+
+impl Client {
+    pub(crate) fn new(
+        now: Instant,
+        identity: &str,
+        number: u8,
+        network: Network,
+        seed: u64,
+    ) -> Self {
+        let address = |port| SocketAddr::from((Ipv4Addr::new(10, 0, 0, number), port));
+        Self {
+            identity: identity.to_owned(),
+            received: BTreeMap::new(),
+            others: BTreeMap::new(),
+            speakers: Vec::new(),
+            data: Vec::new(),
+            left: None,
+            keyframe_requests: 0,
+            publisher: Peer::new(now, address(5000), network, seed ^ 1),
+            subscriber: Peer::new(now, address(5001), network, seed ^ 2),
+            publications: Vec::new(),
+            pending: None,
+            offer_id: 0,
+            channels: HashMap::new(),
+            labels: HashMap::new(),
+            tracks: HashMap::new(),
+            requests: Vec::new(),
+        }
+    }
+
+    /// Starts to publish; frames flow once the server has answered.
+    pub fn publish(&mut self, source: Source) {
+        let cid = format!("{}-{source:?}-{}", self.identity, self.publications.len());
+        let kind = source.kind();
+        let (width, height) = if kind == Kind::Video { (1280, 720) } else { (0, 0) };
+        self.requests.push(signal_request::Message::AddTrack(proto::AddTrackRequest {
+            cid: cid.clone(),
+            r#type: if kind == Kind::Video { 1 } else { 0 },
+            source: if kind == Kind::Video { 1 } else { 2 },
+            width,
+            height,
+            layers: layers(source),
+            ..Default::default()
+        }));
+        self.publications.push(Publication {
+            source,
+            cid,
+            sid: None,
+            mid: None,
+            number: 0,
+            elapsed: Duration::ZERO,
+            due: None,
+            keyframe: [true; 3],
+            muted: false,
+        });
+    }
+
+    /// Mutes or unmutes everything of a kind: told to the server, and no more frames.
+    pub fn mute(&mut self, kind: Kind, muted: bool) {
+        for publication in self.publications.iter_mut().filter(|p| p.source.kind() == kind) {
+            publication.muted = muted;
+            publication.keyframe = [true; 3];
+            let sid = publication.sid.clone().expect("a published track");
+            let request = proto::MuteTrackRequest { sid, muted };
+            self.requests.push(signal_request::Message::Mute(request));
+        }
+    }
+
+    /// Sends any request to the server.
+    pub fn request(&mut self, message: signal_request::Message) {
+        self.requests.push(message);
+    }
+
+    /// Sends a data message on `_reliable` or `_lossy`; false when the channel is not open.
+    pub fn send_data(&mut self, label: &'static str, packet: &proto::DataPacket) -> bool {
+        let Some(id) = self.channels.get(label) else { return false };
+        let Some(mut channel) = self.publisher.rtc.channel(*id) else { return false };
+
+        channel.write(true, &packet.encode_to_vec()).unwrap_or(false)
+    }
+
+    /// The network gets better or worse.
+    pub fn set_network(&mut self, network: Network, seed: u64) {
+        self.publisher.set_network(network, seed ^ 1);
+        self.subscriber.set_network(network, seed ^ 2);
+    }
+
+    /// The sid of its track of this kind.
+    pub fn track_sid(&self, kind: Kind) -> Option<String> {
+        self.publications.iter().find(|p| p.source.kind() == kind)?.sid.clone()
+    }
+
+    /// How many frames it sent of this kind.
+    pub fn sent(&self, kind: Kind) -> u32 {
+        let of_kind = self.publications.iter().filter(|p| p.source.kind() == kind);
+        of_kind.map(|p| p.number).sum()
+    }
+
+    pub(crate) fn signal(&mut self, now: Instant, response: proto::SignalResponse) {
+        match response.message.expect("a message") {
+            signal_response::Message::Join(join) => self.update(join.other_participants),
+            signal_response::Message::Update(update) => self.update(update.participants),
+            signal_response::Message::Offer(offer) => self.answer(now, &offer),
+            signal_response::Message::Answer(answer) => self.accept(now, &answer),
+            signal_response::Message::TrackPublished(published) => self.published(now, published),
+            signal_response::Message::SpeakersChanged(changed) => self.speak(changed),
+            signal_response::Message::Leave(leave) => self.left = Some(leave),
+            _ => {}
+        }
+    }
+
+    pub(crate) fn take_requests(&mut self) -> Vec<signal_request::Message> {
+        std::mem::take(&mut self.requests)
+    }
+
+    pub(crate) fn owns(&self, address: SocketAddr) -> bool {
+        self.publisher.address == address || self.subscriber.address == address
+    }
+
+    pub(crate) fn deliver(&mut self, now: Instant, path: relay_shard::Path, bytes: Vec<u8>) {
+        let peer = if self.publisher.address == path.remote {
+            &mut self.publisher
+        } else {
+            &mut self.subscriber
+        };
+        peer.deliver(now, path, bytes);
+    }
+
+    pub(crate) fn step(&mut self, now: Instant, relay: &mut Relay) {
+        self.send_frames(now);
+        self.publisher.step(now, relay);
+        self.subscriber.step(now, relay);
+        for event in std::mem::take(&mut self.publisher.events) {
+            self.publisher_event(&event);
+        }
+        for event in std::mem::take(&mut self.subscriber.events) {
+            self.subscriber_event(now, event);
+        }
+    }
+
+    pub(crate) fn next_timeout(&self) -> Instant {
+        let peers = self.publisher.next_timeout().min(self.subscriber.next_timeout());
+        self.publications.iter().filter_map(|p| p.due).fold(peers, Instant::min)
+    }
+
+    fn update(&mut self, participants: Vec<proto::ParticipantInfo>) {
+        for info in participants.into_iter().filter(|info| info.identity != self.identity) {
+            if info.state() == proto::participant_info::State::Disconnected {
+                self.others.remove(&info.sid);
+            } else {
+                self.others.insert(info.sid.clone(), info);
+            }
+        }
+    }
+
+    fn speak(&mut self, changed: proto::SpeakersChanged) {
+        for speaker in changed.speakers {
+            let name = self.others.get(&speaker.sid).map(|info| info.identity.clone());
+            let name = name.unwrap_or_else(|| self.identity.clone());
+            self.speakers.retain(|other| *other != name);
+            if speaker.active {
+                self.speakers.push(name);
+            }
+        }
+    }
+
+    fn published(&mut self, now: Instant, published: proto::TrackPublishedResponse) {
+        let track = published.track.expect("a track");
+        let Some(publication) = self.publications.iter_mut().find(|p| p.cid == published.cid)
+        else {
+            panic!("a track was published that {} did not add", self.identity);
+        };
+        publication.sid = Some(track.sid);
+        if self.publications.iter().all(|p| p.sid.is_some()) {
+            self.negotiate(now);
+        }
+    }
+
+    fn negotiate(&mut self, now: Instant) {
+        let mut changes = self.publisher.rtc.sdp_api();
+        if self.channels.is_empty() {
+            let reliable = changes.add_channel("_reliable".to_owned());
+            let lossy = changes.add_channel_with_config(ChannelConfig {
+                label: "_lossy".to_owned(),
+                ordered: false,
+                reliability: Reliability::MaxRetransmits { retransmits: 0 },
+                ..Default::default()
+            });
+            self.channels = HashMap::from([("_reliable", reliable), ("_lossy", lossy)]);
+        }
+        for publication in self.publications.iter_mut().filter(|p| p.mid.is_none()) {
+            let kind = match publication.source.kind() {
+                Kind::Audio => MediaKind::Audio,
+                Kind::Video => MediaKind::Video,
+            };
+            let simulcast = (publication.source == Source::SimulcastCamera).then(|| Simulcast {
+                send: publication.source.rids().iter().map(|r| SimulcastLayer::new(r)).collect(),
+                recv: Vec::new(),
+            });
+            let cid = Some(publication.cid.clone());
+            let stream = Some("stream".to_owned());
+            let mid = changes.add_media(kind, Direction::SendOnly, stream, cid, simulcast);
+            publication.mid = Some(mid);
+        }
+        let (offer, pending) = changes.apply().expect("something to offer");
+        self.pending = Some(pending);
+        self.offer_id += 1;
+        self.requests.push(signal_request::Message::Offer(proto::SessionDescription {
+            r#type: "offer".to_owned(),
+            sdp: offer.to_sdp_string(),
+            id: self.offer_id,
+            ..Default::default()
+        }));
+        self.publisher.poll(now);
+    }
+
+    fn accept(&mut self, now: Instant, answer: &proto::SessionDescription) {
+        assert_eq!(answer.id, self.offer_id, "the answer's id is the offer's");
+        let pending = self.pending.take().expect("an offer in flight");
+        let parsed = SdpAnswer::from_sdp_string(&answer.sdp)
+            .unwrap_or_else(|error| panic!("an answer that str0m reads: {error}\n{}", answer.sdp));
+        let accepted = self.publisher.rtc.sdp_api().accept_answer(pending, parsed);
+        accepted.unwrap_or_else(|error| panic!("{error}: {}", answer.sdp));
+        self.publisher.poll(now);
+        for publication in &mut self.publications {
+            publication.due.get_or_insert(now);
+        }
+    }
+
+    fn answer(&mut self, now: Instant, offer: &proto::SessionDescription) {
+        self.learn_tracks(&offer.sdp);
+        let parsed = SdpOffer::from_sdp_string(&offer.sdp)
+            .unwrap_or_else(|error| panic!("an offer that str0m reads: {error}\n{}", offer.sdp));
+        let answer = self.subscriber.rtc.sdp_api().accept_offer(parsed);
+        let answer = answer.unwrap_or_else(|error| panic!("{error}: {}", offer.sdp));
+        self.requests.push(signal_request::Message::Answer(proto::SessionDescription {
+            r#type: "answer".to_owned(),
+            sdp: answer.to_sdp_string(),
+            id: offer.id,
+            ..Default::default()
+        }));
+        self.subscriber.poll(now);
+    }
+
+    /// Which mid carries whose track: `a=msid:PA_x|stream TR_y`.
+    fn learn_tracks(&mut self, sdp: &str) {
+        for section in sdp.split("\r\nm=").skip(1) {
+            let value = |name: &str| {
+                section.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned)
+            };
+            let kind = if section.starts_with("audio") { Kind::Audio } else { Kind::Video };
+            let (Some(mid), Some(msid)) = (value("a=mid:"), value("a=msid:")) else { continue };
+            let sid = msid.split('|').next().expect("a participant in the msid");
+            if let Some(info) = self.others.get(sid) {
+                self.tracks.insert(mid, (info.identity.clone(), kind));
+            }
+        }
+    }
+
+    fn publisher_event(&mut self, event: &Event) {
+        let Event::KeyframeRequest(request) = event else { return };
+        self.keyframe_requests += 1;
+        for publication in &mut self.publications {
+            if publication.mid != Some(request.mid) {
+                continue;
+            }
+            let rid = request.rid.map(|rid| rid.to_string()).unwrap_or_default();
+            let rids = publication.source.rids();
+            for (layer, _) in rids.iter().rev().enumerate().filter(|(_, name)| **name == rid) {
+                publication.keyframe[layer] = true;
+            }
+        }
+    }
+
+    fn subscriber_event(&mut self, now: Instant, event: Event) {
+        match event {
+            Event::MediaData(media) => {
+                let Some(track) = self.tracks.get(&media.mid.to_string()) else {
+                    panic!("media on mid {} that no offer named", media.mid);
+                };
+                self.received.entry(track.clone()).or_default().record(now, &media.data);
+            }
+            Event::ChannelOpen(id, label) => {
+                self.labels.insert(id, label);
+            }
+            Event::ChannelData(data) => {
+                let label = self.labels.get(&data.id).cloned().unwrap_or_default();
+                self.data.push((label, data.data));
+            }
+            _ => {}
+        }
+    }
+
+    fn send_frames(&mut self, now: Instant) {
+        for publication in &mut self.publications {
+            let (Some(mid), Some(due)) = (publication.mid, publication.due) else { continue };
+            if due > now {
+                continue;
+            }
+            publication.due = Some(due + publication.source.interval());
+            publication.elapsed += publication.source.interval();
+            if publication.muted || !self.publisher.rtc.is_connected() {
+                continue;
+            }
+            send_frame(&mut self.publisher, publication, mid, now);
+            self.publisher.poll(now);
+        }
+    }
+}
+
+fn send_frame(peer: &mut Peer, publication: &mut Publication, mid: Mid, now: Instant) {
+    let kind = publication.source.kind();
+    let (codec, rate) = match kind {
+        Kind::Audio => (Codec::Opus, 48_000),
+        Kind::Video => (Codec::Vp8, 90_000),
+    };
+    let ticks = publication.elapsed.as_micros() as u64 * rate / 1_000_000;
+    let frequency = if kind == Kind::Audio {
+        str0m::media::Frequency::FORTY_EIGHT_KHZ
+    } else {
+        str0m::media::Frequency::NINETY_KHZ
+    };
+
+    for (layer, rid) in publication.source.rids().iter().rev().enumerate() {
+        let Some(writer) = peer.rtc.writer(mid) else { return };
+        let Some(pt) =
+            writer.payload_params().find(|params| params.spec().codec == codec).map(|p| p.pt())
+        else {
+            return;
+        };
+        let keyframe = std::mem::take(&mut publication.keyframe[layer]);
+        let bytes = media::frame(kind, publication.number, layer as u8, keyframe);
+        let writer = if rid.is_empty() { writer } else { writer.rid((*rid).into()) };
+        let writer = if kind == Kind::Audio { writer.audio_level(-20, true) } else { writer };
+        let written = writer.write(pt, now, MediaTime::new(ticks, frequency), bytes);
+        written.expect("a negotiated payload type");
+        peer.poll(now);
+    }
+    publication.number += 1;
+}
+
+fn layers(source: Source) -> Vec<proto::VideoLayer> {
+    let count = if source == Source::SimulcastCamera { 3 } else { 0 };
+    (0..count)
+        .map(|quality: i32| proto::VideoLayer {
+            quality,
+            width: 320 << quality,
+            height: 180 << quality,
+            ..Default::default()
+        })
+        .collect()
+}
+
+/// How long a signalling message takes.
+pub(crate) const SIGNAL_DELAY: Duration = Duration::from_millis(20);
