@@ -1,1 +1,11 @@
 //! Rooms and their participants, pure: SDP, LiveKit messages, what the relay is told.
+#![forbid(unsafe_code)]
+
+mod rooms;
+pub mod sdp;
+pub mod token;
+
+pub use rooms::{
+    Config, ConnectionId, Counters, IceServer, Join, JoinError, JoinTimes, LeaveReason, Limit,
+    Limits, Now, Outbox, Switchboard, Timeouts,
+};

@@ -1,0 +1,129 @@
+//! What a switchboard is told at its birth: limits, timeouts, what clients are to know.
+
+use relay_wire::control::Codec;
+use std::time::Duration;
+
+/// Terms on which rooms are run.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// STUN and TURN servers named to clients.
+    pub ice_servers: Vec<IceServer>,
+    /// Region told to clients; empty when there is none.
+    pub region: String,
+    /// This node's name, told to clients.
+    pub node: String,
+    /// This server's version, told to clients.
+    pub version: String,
+    /// Codecs that may be published.
+    pub codecs: Vec<Codec>,
+    /// Bounds.
+    pub limits: Limits,
+    /// Times.
+    pub timeouts: Timeouts,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            ice_servers: Vec::new(),
+            region: String::new(),
+            node: String::new(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            codecs: vec![Codec::Vp8, Codec::H264, Codec::Opus],
+            limits: Limits::default(),
+            timeouts: Timeouts::default(),
+        }
+    }
+}
+
+/// A STUN or TURN server for clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IceServer {
+    /// URLs (RFC 7064, RFC 7065).
+    pub urls: Vec<String>,
+    /// TURN user name; empty for STUN.
+    pub username: String,
+    /// TURN password; empty for STUN.
+    pub credential: String,
+}
+
+/// Bounds of everything that a client can make grow.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Rooms.
+    pub rooms: usize,
+    /// Participants in one room, hidden ones included.
+    pub room_participants: usize,
+    /// Tracks of one participant, pending ones included.
+    pub participant_tracks: usize,
+    /// Tracks of one participant that were added but not yet offered.
+    pub pending_tracks: usize,
+    /// m-lines of one subscriber.
+    pub subscriber_sections: usize,
+    /// Bytes of one signalling message.
+    pub message_bytes: usize,
+    /// Messages of one connection in a second, sustained.
+    pub messages_a_second: u32,
+    /// Messages of one connection at once.
+    pub message_burst: u32,
+    /// Malformed messages after which a connection is closed.
+    pub malformed_messages: u32,
+    /// Bytes of identities, names and room names.
+    pub name_bytes: usize,
+    /// Bytes of metadata, and of all attributes together.
+    pub metadata_bytes: usize,
+    /// Bytes of one data message, announced in session descriptions.
+    pub data_message_bytes: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            rooms: 10_000,
+            room_participants: 1_000,
+            participant_tracks: 32,
+            pending_tracks: 16,
+            subscriber_sections: 256,
+            message_bytes: 512 * 1024,
+            messages_a_second: 50,
+            message_burst: 500,
+            malformed_messages: 10,
+            name_bytes: 256,
+            metadata_bytes: 64 * 1024,
+            data_message_bytes: 65_535,
+        }
+    }
+}
+
+/// Times after which something ends or is sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// What clients are told to ping at.
+    pub ping_interval: Duration,
+    /// What clients are told to wait for a pong.
+    pub ping_timeout: Duration,
+    /// Silence after which a connection is taken for lost.
+    pub silence: Duration,
+    /// How long a participant whose media stood is kept without a connection.
+    pub resume: Duration,
+    /// How long a participant whose media never stood is kept without a connection.
+    pub resume_unconnected: Duration,
+    /// How long an offer of ours may stay unanswered.
+    pub answer: Duration,
+    /// How often connection quality is told.
+    pub quality: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            ping_interval: Duration::from_secs(5),
+            ping_timeout: Duration::from_secs(15),
+            silence: Duration::from_secs(30),
+            resume: Duration::from_secs(30),
+            resume_unconnected: Duration::from_secs(15),
+            answer: Duration::from_secs(15),
+            quality: Duration::from_secs(5),
+        }
+    }
+}
