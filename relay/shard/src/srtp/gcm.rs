@@ -109,3 +109,88 @@ impl Gcm {
         Nonce::assume_unique_for_key(nonce)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::srtp::hex;
+
+    const RTP_SSRC: u32 = 0x5501_a0b2;
+    const RTP_INDEX: u64 = 0xf17b;
+    const RTP: &str = "8040f17b 8041f8d3 5501a0b2 47616c6c 69612065 7374206f 6d6e6973 20646976
+        69736120 696e2070 61727465 73207472 6573";
+    const RTCP_SSRC: u32 = 0x4d61_7273;
+    const RTCP_INDEX: u32 = 0x5d4;
+    const RTCP: &str = "81c8000d 4d617273 4e545031 4e545032 52545020 0000042a 0000e930 4c756e61
+        deadbeef deadbeef deadbeef deadbeef deadbeef";
+
+    /// The keys of RFC 7714, section 16: bytes 0, 1, 2 ... and "Quid pro quo".
+    fn gcm(key_len: u8) -> Gcm {
+        let key: Vec<u8> = (0..key_len).collect();
+        Gcm::new(&SessionKeys::of_gcm(&key, b"Quid pro quo"))
+    }
+
+    fn rtp_becomes(gcm: &Gcm, expected: &str) {
+        let mut packet = hex(RTP);
+        let plain_len = packet.len();
+        packet.resize(plain_len + GCM_TAG_LEN, 0);
+
+        gcm.seal_rtp(RTP_SSRC, RTP_INDEX, 12, &mut packet);
+
+        assert_eq!(packet, hex(expected));
+        assert_eq!(gcm.open_rtp(RTP_SSRC, RTP_INDEX, 12, &mut packet), Some(plain_len));
+        assert_eq!(packet[..plain_len], hex(RTP));
+    }
+
+    fn rtcp_becomes(gcm: &Gcm, expected: &str) {
+        let mut packet = hex(RTCP);
+        let plain_len = packet.len();
+        packet.resize(plain_len + GCM_TAG_LEN + INDEX_LEN, 0);
+
+        gcm.seal_rtcp(RTCP_SSRC, RTCP_INDEX, &mut packet);
+
+        assert_eq!(packet, hex(expected));
+        let opened = gcm.open_rtcp(RTCP_SSRC, RTCP_INDEX | ENCRYPTED, &mut packet);
+        assert_eq!(opened, Some(plain_len));
+        assert_eq!(packet[..plain_len], hex(RTCP));
+    }
+
+    #[test]
+    fn rtp_is_sealed_as_in_rfc_7714_section_16() {
+        rtp_becomes(
+            &gcm(16),
+            "8040f17b 8041f8d3 5501a0b2 f24de3a3 fb34de6c acba861c 9d7e4bca be633bd5 0d294e6f
+             42a5f47a 51c7d19b 36de3adf 8833899d 7f27beb1 6a9152cf 765ee439 0cce",
+        );
+        rtp_becomes(
+            &gcm(32),
+            "8040f17b 8041f8d3 5501a0b2 32b1de78 a822fe12 ef9f78fa 332e33aa b1801238 9a58e2f3
+             b50b2a02 76ffae0f 1ba63799 b87b7aa3 db36dfff d6b0f9bb 7878d7a7 6c13",
+        );
+    }
+
+    #[test]
+    fn rtcp_is_sealed_as_in_rfc_7714_section_17() {
+        rtcp_becomes(
+            &gcm(16),
+            "81c8000d 4d617273 63e94885 dcdab67c a727d766 2f6b7e99 7ff5c0f7 6c06f32d c676a5f1
+             730d6fda 4ce09b46 86303ded 0bb9275b c84aa458 96cf4d2f c5abf872 45d9eade 800005d4",
+        );
+        rtcp_becomes(
+            &gcm(32),
+            "81c8000d 4d617273 d50ae4d1 f5ce5d30 4ba297e4 7d470c28 2c3ece5d bffe0a50 a2eaa5c1
+             110555be 8415f658 c61de047 6f1b6fad 1d1eb30c 4446839f 57ff6f6c b26ac3be 800005d4",
+        );
+    }
+
+    #[test]
+    fn rtcp_without_encryption_is_opened_as_in_rfc_7714_section_17_3() {
+        let mut packet = hex(RTCP);
+        packet.extend(hex("841dd968 3dd78ec9 2ae58790 125f62b3 000005d4"));
+
+        let opened = gcm(16).open_rtcp(RTCP_SSRC, RTCP_INDEX, &mut packet);
+
+        assert_eq!(opened, Some(hex(RTCP).len()));
+        assert_eq!(packet[..hex(RTCP).len()], hex(RTCP));
+    }
+}

@@ -26,6 +26,16 @@ pub(super) struct SessionKeys {
 }
 
 impl SessionKeys {
+    /// Session keys as RFC 7714's examples give them, not derived.
+    #[cfg(test)]
+    pub(super) fn of_gcm(session_key: &[u8], session_salt: &[u8]) -> Self {
+        let (mut key, mut salt) = ([0; 32], [0; 14]);
+        key[..session_key.len()].copy_from_slice(session_key);
+        salt[..12].copy_from_slice(session_salt);
+
+        Self { key, key_len: session_key.len(), authentication: [0; AUTH_KEY_LEN], salt }
+    }
+
     /// The encryption key: 16 or 32 bytes.
     pub(super) fn key(&self) -> &[u8] {
         &self.key[..self.key_len]
@@ -86,12 +96,7 @@ impl Prf {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn hex(text: &str) -> Vec<u8> {
-        let digits: Vec<u8> =
-            text.chars().filter_map(|c| c.to_digit(16)).map(|d| d as u8).collect();
-        digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
-    }
+    use crate::srtp::hex;
 
     #[test]
     fn keys_derive_as_in_rfc_3711_appendix_b3() {

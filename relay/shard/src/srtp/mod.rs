@@ -14,3 +14,10 @@ mod streams;
 pub use egress::SrtpEgress;
 pub use ingress::SrtpIngress;
 pub use profile::{MasterKey, Profile, from_keying_material};
+
+/// Bytes of hexadecimal text with or without blanks, for the RFCs' examples.
+#[cfg(test)]
+fn hex(text: &str) -> Vec<u8> {
+    let digits: Vec<u32> = text.chars().filter_map(|c| c.to_digit(16)).collect();
+    digits.chunks(2).map(|pair| (pair[0] << 4 | pair[1]) as u8).collect()
+}

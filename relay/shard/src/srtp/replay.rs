@@ -21,10 +21,17 @@ impl Window {
         let Some(newest) = self.next.checked_sub(1) else {
             return sequence.into();
         };
-        let ahead = sequence.wrapping_sub(newest as u16) as i16;
+        let (round, last) = (newest >> 16, newest as u16);
+        let round = if last < 0x8000 && sequence.saturating_sub(last) > 0x8000 {
+            // Before the first roll-over there is no round to go back to: it is a leap ahead.
+            round.saturating_sub(1)
+        } else if last.saturating_sub(0x8000) > sequence {
+            round + 1
+        } else {
+            round
+        };
 
-        // Before the first roll-over there is nothing to fall back to: it is a leap ahead.
-        newest.checked_add_signed(ahead.into()).unwrap_or(sequence.into())
+        round << 16 | u64::from(sequence)
     }
 
     /// Whether this index was not seen, and is not too old to tell.
