@@ -1,3 +1,18 @@
 //! What is on the wire: STUN, ChannelData, RTP, RTCP, and the control messages of the relay.
+#![forbid(unsafe_code)]
 
+mod bytes;
+pub mod channel;
 pub mod control;
+pub mod data;
+pub mod frame;
+pub mod h264;
+pub mod ice;
+mod kind;
+pub mod rtcp;
+pub mod rtp;
+pub mod stun;
+pub mod vp8;
+
+pub use channel::ChannelHeader;
+pub use kind::Kind;

@@ -1,0 +1,251 @@
+//! A received message, read in place.
+
+use super::integrity::{self, IntegrityKey};
+use super::{ATTRIBUTES_MAX, Class, HEADER_LEN, MAGIC_COOKIE, Method, TransactionId};
+use super::{attribute, class_and_method};
+use crate::bytes::{u16_at, u32_at, u64_at};
+use std::net::SocketAddr;
+
+/// A STUN message in its datagram (RFC 8489, section 5).
+///
+/// Attributes behind MESSAGE-INTEGRITY are not protected by it and do not exist for the reader, but
+/// for FINGERPRINT. Of several attributes of one type the first counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'a> {
+    bytes: &'a [u8],
+    class: Class,
+    method: Method,
+    id: &'a TransactionId,
+    attributes_end: usize,
+    integrity: Option<usize>,
+    fingerprint: Option<usize>,
+}
+
+/// The value of ERROR-CODE (RFC 8489, section 14.8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ErrorCode<'a> {
+    /// 300..=699.
+    pub code: u16,
+    /// Text for people.
+    pub reason: &'a str,
+}
+
+impl<'a> Message<'a> {
+    /// Reads a message that fills its datagram; `None` if anything is out of place.
+    pub fn parse(bytes: &'a [u8]) -> Option<Self> {
+        let message_type = u16_at(bytes, 0)?;
+        let len = usize::from(u16_at(bytes, 2)?);
+        let id = bytes.get(8..)?.first_chunk()?;
+        let sound = message_type < 0x4000
+            && bytes[4..8] == MAGIC_COOKIE
+            && len.is_multiple_of(4)
+            && bytes.len() == HEADER_LEN + len;
+        if !sound {
+            return None;
+        }
+
+        let (class, method) = class_and_method(message_type);
+        let attributes_end = bytes.len();
+        let message =
+            Self { bytes, class, method, id, attributes_end, integrity: None, fingerprint: None };
+        message.locate()
+    }
+
+    /// The message's class.
+    pub fn class(&self) -> Class {
+        self.class
+    }
+
+    /// The message's method.
+    pub fn method(&self) -> Method {
+        self.method
+    }
+
+    /// The transaction's id.
+    pub fn transaction_id(&self) -> &'a TransactionId {
+        self.id
+    }
+
+    /// The attributes in order, without MESSAGE-INTEGRITY and what follows it, and without
+    /// FINGERPRINT.
+    pub fn attributes(&self) -> Attributes<'a> {
+        Attributes { bytes: &self.bytes[..self.attributes_end], at: HEADER_LEN }
+    }
+
+    /// The value of the first attribute of a type.
+    pub fn attribute(&self, kind: u16) -> Option<&'a [u8]> {
+        self.attributes().find(|(found, _)| *found == kind).map(|(_, value)| value)
+    }
+
+    /// USERNAME, if it is text.
+    pub fn username(&self) -> Option<&'a str> {
+        self.text(attribute::USERNAME)
+    }
+
+    /// SOFTWARE, if it is text.
+    pub fn software(&self) -> Option<&'a str> {
+        self.text(attribute::SOFTWARE)
+    }
+
+    /// PRIORITY (RFC 8445, section 7.1.1).
+    pub fn priority(&self) -> Option<u32> {
+        let value = self.attribute(attribute::PRIORITY)?;
+
+        if value.len() == 4 { u32_at(value, 0) } else { None }
+    }
+
+    /// Whether USE-CANDIDATE is there (RFC 8445, section 7.1.2).
+    pub fn use_candidate(&self) -> bool {
+        self.attribute(attribute::USE_CANDIDATE).is_some()
+    }
+
+    /// The tie-breaker of ICE-CONTROLLED (RFC 8445, section 7.1.3).
+    pub fn ice_controlled(&self) -> Option<u64> {
+        self.tie_breaker(attribute::ICE_CONTROLLED)
+    }
+
+    /// The tie-breaker of ICE-CONTROLLING (RFC 8445, section 7.1.3).
+    pub fn ice_controlling(&self) -> Option<u64> {
+        self.tie_breaker(attribute::ICE_CONTROLLING)
+    }
+
+    /// XOR-MAPPED-ADDRESS.
+    pub fn xor_mapped_address(&self) -> Option<SocketAddr> {
+        attribute::xor_address(self.attribute(attribute::XOR_MAPPED_ADDRESS)?, self.id)
+    }
+
+    /// MAPPED-ADDRESS.
+    pub fn mapped_address(&self) -> Option<SocketAddr> {
+        attribute::address(self.attribute(attribute::MAPPED_ADDRESS)?)
+    }
+
+    /// ERROR-CODE.
+    pub fn error_code(&self) -> Option<ErrorCode<'a>> {
+        let [_, _, class, number, reason @ ..] = self.attribute(attribute::ERROR_CODE)? else {
+            return None;
+        };
+        let class = class & 7;
+        let valid = (3..=6).contains(&class) && *number < 100;
+        let code = u16::from(class) * 100 + u16::from(*number);
+
+        valid.then(|| str::from_utf8(reason).ok().map(|reason| ErrorCode { code, reason }))?
+    }
+
+    /// The types that UNKNOWN-ATTRIBUTES lists.
+    pub fn unknown_attributes(&self) -> Option<TypeList<'a>> {
+        self.attribute(attribute::UNKNOWN_ATTRIBUTES).map(TypeList)
+    }
+
+    /// Types in this message that must be understood, and are not in `known` (RFC 8489, section
+    /// 6.3.1).
+    pub fn unknown_required<'k>(
+        &self,
+        known: &'k [u16],
+    ) -> impl Iterator<Item = u16> + use<'a, 'k> {
+        self.attributes()
+            .map(|(kind, _)| kind)
+            .filter(move |kind| attribute::is_required(*kind) && !known.contains(kind))
+    }
+
+    /// Whether MESSAGE-INTEGRITY is there.
+    pub fn has_integrity(&self) -> bool {
+        self.integrity.is_some()
+    }
+
+    /// Whether MESSAGE-INTEGRITY is there and of this key (RFC 8489, section 14.5).
+    pub fn verify_integrity(&self, key: &IntegrityKey) -> bool {
+        let Some(at) = self.integrity else { return false };
+        let Some(value) = value_at(self.bytes, at) else { return false };
+
+        key.verify(&self.bytes[..at], value)
+    }
+
+    /// Whether FINGERPRINT is there and right (RFC 8489, section 14.7).
+    pub fn verify_fingerprint(&self) -> bool {
+        let Some(at) = self.fingerprint else { return false };
+
+        u32_at(self.bytes, at + 4) == Some(integrity::fingerprint(&self.bytes[..at]))
+    }
+
+    /// Walks all attributes once: each must end inside the message, FINGERPRINT must be the last.
+    fn locate(mut self) -> Option<Self> {
+        let mut all = Attributes { bytes: self.bytes, at: HEADER_LEN };
+        for _ in 0..ATTRIBUTES_MAX {
+            let at = all.at;
+            let Some((kind, value)) = all.next() else { break };
+            match kind {
+                attribute::MESSAGE_INTEGRITY if self.integrity.is_none() => {
+                    if value.len() != integrity::INTEGRITY_LEN {
+                        return None;
+                    }
+                    self.integrity = Some(at);
+                    self.attributes_end = at;
+                }
+                attribute::FINGERPRINT => {
+                    if value.len() != 4 || all.at != self.bytes.len() {
+                        return None;
+                    }
+                    self.fingerprint = Some(at);
+                    self.attributes_end = self.attributes_end.min(at);
+                }
+                _ => {}
+            }
+        }
+
+        (all.at == self.bytes.len()).then_some(self)
+    }
+
+    fn text(&self, kind: u16) -> Option<&'a str> {
+        str::from_utf8(self.attribute(kind)?).ok()
+    }
+
+    fn tie_breaker(&self, kind: u16) -> Option<u64> {
+        let value = self.attribute(kind)?;
+
+        if value.len() == 8 { u64_at(value, 0) } else { None }
+    }
+}
+
+/// Attributes in order: type and value.
+#[derive(Clone, Debug)]
+pub struct Attributes<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Iterator for Attributes<'a> {
+    type Item = (u16, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let kind = u16_at(self.bytes, self.at)?;
+        let value = value_at(self.bytes, self.at)?;
+        let end = (self.at + 4 + value.len()).next_multiple_of(4);
+        if end > self.bytes.len() {
+            return None;
+        }
+        self.at = end;
+
+        Some((kind, value))
+    }
+}
+
+fn value_at(bytes: &[u8], at: usize) -> Option<&[u8]> {
+    let len = usize::from(u16_at(bytes, at + 2)?);
+
+    bytes.get(at + 4..at + 4 + len)
+}
+
+/// A list of attribute types (RFC 8489, section 14.13).
+#[derive(Clone, Debug)]
+pub struct TypeList<'a>(&'a [u8]);
+
+impl Iterator for TypeList<'_> {
+    type Item = u16;
+
+    fn next(&mut self) -> Option<u16> {
+        let kind = u16_at(self.0, 0)?;
+        self.0 = &self.0[2..];
+
+        Some(kind)
+    }
+}
