@@ -1,0 +1,74 @@
+// Microphone, camera and screen: turning them on and off.
+
+import { type Room, Track } from 'livekit-client';
+import { explainCapture, explainInsecure, type Capture } from '../advice';
+import { secureLink } from '../address';
+import type { Brought } from '../lobby/preview';
+import type { Notices } from '../notices';
+import { saveSettings, type Settings } from '../store';
+
+/** Publishes what a person brought from the lobby, and turns it on and off. */
+export class Controls {
+  private readonly busy = new Set<Capture>();
+
+  constructor(
+    private readonly room: Room,
+    private readonly settings: Settings,
+    private readonly notices: Notices,
+    private readonly changed: () => void,
+  ) {}
+
+  /** Publishes the lobby's tracks. */
+  async publish({ camera, microphone }: Brought): Promise<void> {
+    const me = this.room.localParticipant;
+    await Promise.all([
+      microphone && this.attempt('microphone', () => me.publishTrack(microphone)),
+      camera && this.attempt('camera', () => me.publishTrack(camera)),
+    ]);
+  }
+
+  /** Mutes or unmutes. */
+  async microphone(): Promise<void> {
+    const me = this.room.localParticipant;
+    const on = !me.isMicrophoneEnabled;
+    this.settings.microphoneOn = on;
+    await this.attempt('microphone', () => me.setMicrophoneEnabled(on));
+    this.notices.say(me.isMicrophoneEnabled ? 'Microphone on.' : 'Microphone off.');
+  }
+
+  /** Turns the camera on or off. */
+  async camera(): Promise<void> {
+    const me = this.room.localParticipant;
+    const on = !me.isCameraEnabled;
+    this.settings.cameraOn = on;
+    await this.attempt('camera', () => me.setCameraEnabled(on));
+    this.notices.say(me.isCameraEnabled ? 'Camera on.' : 'Camera off.');
+  }
+
+  /** Starts or stops sharing the screen, with its sound where the browser can. */
+  async screen(): Promise<void> {
+    const me = this.room.localParticipant;
+    const on = !me.isScreenShareEnabled;
+    await this.attempt('screen', () => me.setScreenShareEnabled(on, { audio: true }));
+    const sharing = me.getTrackPublication(Track.Source.ScreenShare)?.track;
+    this.notices.say(sharing ? 'You share your screen.' : 'You do not share your screen.');
+  }
+
+  /** A second press while the first is under way is left out. */
+  private async attempt(what: Capture, act: () => Promise<unknown>): Promise<void> {
+    if (this.busy.has(what)) return;
+    if (!navigator.mediaDevices) {
+      return this.notices.warn(explainInsecure(secureLink(new URL(location.href))));
+    }
+    this.busy.add(what);
+    try {
+      await act();
+      saveSettings(this.settings);
+    } catch (error) {
+      this.notices.warn(explainCapture(error, what));
+    } finally {
+      this.busy.delete(what);
+      this.changed();
+    }
+  }
+}

@@ -1,0 +1,51 @@
+// Makes the room connection: what the SDK is told, and how one gets in.
+
+import { ConnectionError, ConnectionErrorReason, Room } from 'livekit-client';
+import { serverUrl } from '../address';
+import { AdmissionError, askReason, askToken } from '../admission';
+import type { Entry } from '../lobby/lobby';
+import { PRESETS } from '../quality';
+import { tabIdentity, type Settings } from '../store';
+
+/** Makes a room that is not connected yet. */
+export function makeRoom(settings: Settings): Room {
+  return new Room({
+    adaptiveStream: true,
+    dynacast: true,
+    singlePeerConnection: false,
+    audioCaptureDefaults: { deviceId: settings.microphone || undefined },
+    videoCaptureDefaults: {
+      deviceId: settings.camera || undefined,
+      resolution: PRESETS[settings.quality].resolution,
+    },
+    audioOutput: settings.speaker ? { deviceId: settings.speaker } : undefined,
+    publishDefaults: { simulcast: true, red: false, dtx: true, backupCodec: false },
+  });
+}
+
+/** Gets a token, unless the link brought one, and connects. */
+export async function connect(room: Room, entry: Entry, page: URL): Promise<void> {
+  const token = entry.token ?? (await tokenFor(entry, page));
+  try {
+    await room.connect(serverUrl(page), token);
+  } catch (error) {
+    throw (await refusal(error, token, page)) ?? error;
+  }
+}
+
+function tokenFor(entry: Entry, page: URL): Promise<string> {
+  const identity = tabIdentity(entry.name);
+
+  return askToken(new URL('/token', page.origin), identity, entry.room, entry.name);
+}
+
+/** The browser hides why a WebSocket was refused: the server tells it on another path. */
+async function refusal(error: unknown, token: string, page: URL): Promise<AdmissionError | null> {
+  const known =
+    !(error instanceof ConnectionError) ||
+    error.reason === ConnectionErrorReason.NotAllowed ||
+    error.reason === ConnectionErrorReason.LeaveRequest;
+  if (known) return null;
+
+  return askReason(new URL('/rtc/validate', page.origin), token);
+}
