@@ -1,1 +1,26 @@
 //! The control plane's driver: HTTP, WebSocket, tokens, the relay's control socket.
+//!
+//! [`bind`] takes the ports and reports what is wrong with the configuration; [`Bound::serve`]
+//! runs until it is told to stop. One task, the hub, owns the `Switchboard`.
+
+mod accept;
+mod assets;
+mod bound;
+mod client;
+mod config;
+mod error;
+mod hub;
+mod link;
+mod metrics;
+mod monitor;
+mod network;
+mod routes;
+mod socket_link;
+mod tls;
+
+pub use bound::{Bound, bind};
+pub use config::{CertificateFiles, Config, Limits};
+pub use error::{ServeError, StartError};
+pub use link::Link;
+pub use monitor::Monitor;
+pub use network::{Network, local_addresses};

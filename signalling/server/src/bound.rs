@@ -1,0 +1,105 @@
+//! From configuration to ports, from ports to service.
+
+use crate::accept::Acceptor;
+use crate::hub::Hub;
+use crate::link::{Link, Relay};
+use crate::metrics::Metrics;
+use crate::routes::{self, Server};
+use crate::{Config, ServeError, StartError, tls};
+use prometheus::core::Collector;
+use signalling_switchboard::Switchboard;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+
+/// A web server whose ports are taken and whose certificate is read; nothing runs yet.
+pub struct Bound {
+    config: Config,
+    http: TcpListener,
+    tls: Option<(TcpListener, TlsAcceptor)>,
+    metrics: Option<TcpListener>,
+}
+
+/// Takes the ports and reads, or makes, the certificate.
+pub fn bind(config: Config) -> Result<Bound, StartError> {
+    let http = listen("http.listen", config.listen)?;
+    let metrics =
+        config.metrics_listen.map(|address| listen("metrics.listen", address)).transpose()?;
+    let tls = match config.tls_listen.map(|address| listen("http.tls_listen", address)) {
+        None => None,
+        Some(Ok(listener)) => Some((listener, tls::acceptor(&config)?)),
+        Some(Err(error)) if config.tls_optional => {
+            tracing::warn!("no HTTPS: {error}");
+            None
+        }
+        Some(Err(error)) => return Err(error),
+    };
+
+    Ok(Bound { config, http, tls, metrics })
+}
+
+/// Takes a port for a service of its own.
+pub(crate) fn listen(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).map_err(|e| StartError::listen(key, address, &e))
+}
+
+impl Bound {
+    /// Where HTTP is served; the port is the real one when 0 was configured.
+    pub fn http_address(&self) -> io::Result<SocketAddr> {
+        self.http.local_addr()
+    }
+
+    /// Where HTTPS is served, if it is.
+    pub fn tls_address(&self) -> Option<SocketAddr> {
+        self.tls.as_ref().and_then(|(listener, _)| listener.local_addr().ok())
+    }
+
+    /// Serves until `shutdown` resolves and everybody was told; `/metrics` shows what
+    /// `extra_metrics` collect besides signalling's own. An embedded relay that ends is an error.
+    pub async fn serve(
+        self,
+        link: Link,
+        extra_metrics: Vec<Box<dyn Collector>>,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<(), ServeError> {
+        let Self { config, http, tls, metrics: metrics_listener } = self;
+        let metrics = Arc::new(Metrics::new(extra_metrics)?);
+        let switchboard = Switchboard::new(config.switchboard.clone(), rand::random());
+        let limits = config.limits;
+        let (hub, handle) =
+            Hub::new(switchboard, Relay::start(link), Arc::clone(&metrics), limits);
+        let (stop, stopped) = watch::channel(false);
+        let server = Server {
+            config,
+            hub: handle,
+            metrics: Arc::clone(&metrics),
+            stop: stopped.clone(),
+        };
+        let router = routes::router(Arc::new(server));
+        let slots = Arc::new(Semaphore::new(limits.connections));
+
+        let mut tasks = JoinSet::new();
+        let plain = [Some(http), metrics_listener].into_iter().flatten();
+        let sockets = plain.map(|listener| (listener, None));
+        for (listener, tls) in sockets.chain(tls.map(|(listener, tls)| (listener, Some(tls)))) {
+            let acceptor = Acceptor {
+                listener: Acceptor::listener(listener)?,
+                tls,
+                router: router.clone(),
+                limits,
+                slots: Arc::clone(&slots),
+                metrics: Arc::clone(&metrics),
+            };
+            tasks.spawn(acceptor.run(stopped.clone()));
+        }
+        let ended = hub.run(shutdown).await;
+        // Nobody waits on the other side of a receiver that is gone.
+        let _ = stop.send(true);
+        tasks.join_all().await;
+
+        ended
+    }
+}

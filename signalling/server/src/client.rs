@@ -1,0 +1,185 @@
+//! One WebSocket: a task that reads and writes, bounded both ways.
+
+use crate::Limits;
+use crate::accept::Slot;
+use crate::hub::{Client, HubHandle, Input, Outgoing};
+use crate::metrics::Metrics;
+use axum::body::Bytes;
+use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt, StreamExt};
+use signalling_switchboard::{ConnectionId, Join};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::time::timeout;
+
+/// How often a WebSocket ping goes out; its pong shows that the client lives.
+const PING_INTERVAL: Duration = Duration::from_secs(10);
+/// How long the client may take to answer our close: it must be able to read what came before.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What a WebSocket's task needs.
+pub(crate) struct Connection {
+    pub(crate) id: ConnectionId,
+    pub(crate) hub: HubHandle,
+    pub(crate) limits: Limits,
+    pub(crate) metrics: Arc<Metrics>,
+    /// Its place among the connections, held until the end.
+    pub(crate) slot: Slot,
+}
+
+/// Why reading or writing ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// The client closed, or the line broke.
+    Lost,
+    /// We closed after a last message.
+    Closed,
+    /// A message was longer than the limit.
+    TooLong,
+    /// Nothing came for too long.
+    Silent,
+    /// The client did not take what was written, or its queue was full.
+    Slow,
+    /// The hub has ended.
+    Shutdown,
+}
+
+impl Connection {
+    /// Runs the WebSocket to its end.
+    pub(crate) async fn run(self, socket: WebSocket, join: Box<Join>) {
+        let (queue, outgoing) = mpsc::channel(self.limits.client_queue);
+        let (alive, mut forgotten) = oneshot::channel();
+        let client = Client { queue, alive };
+        if !self.hub.send(Input::Connect { connection: self.id, join, client }).await {
+            return;
+        }
+
+        self.metrics.websockets.inc();
+        let (mut sink, mut stream) = socket.split();
+        let end = tokio::select! {
+            end = self.read(&mut stream) => end,
+            end = self.write(&mut sink, outgoing) => end,
+            _ = &mut forgotten => End::Slow,
+        };
+        self.close(end, &mut sink, &mut stream).await;
+        self.metrics.websockets.dec();
+        self.hub.send(Input::Disconnected(self.id)).await;
+        drop(self.slot);
+    }
+
+    async fn read(&self, stream: &mut SplitStream<WebSocket>) -> End {
+        let pending = Arc::new(Semaphore::new(self.limits.client_pending));
+        let mut pace = Pace::new(self.limits.client_messages_per_second);
+        loop {
+            let Ok(message) = timeout(self.limits.client_silence, stream.next()).await else {
+                return End::Silent;
+            };
+            let bytes = match message {
+                Some(Ok(Message::Binary(bytes))) => bytes,
+                Some(Ok(Message::Text(_))) => Bytes::new(),
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
+                Some(Ok(Message::Close(_))) | None => return End::Lost,
+                Some(Err(error)) if is_too_long(&error) => return End::TooLong,
+                Some(Err(_)) => return End::Lost,
+            };
+            if bytes.is_empty() {
+                self.metrics.malformed.inc();
+                continue;
+            }
+            if let Some(wait) = pace.wait(Instant::now()) {
+                self.metrics.limit("client_messages_per_second");
+                tokio::time::sleep(wait).await;
+            }
+            let Ok(permit) = Arc::clone(&pending).acquire_owned().await else {
+                return End::Shutdown;
+            };
+            if !self.hub.send(Input::Frame { connection: self.id, bytes, pending: permit }).await {
+                return End::Shutdown;
+            }
+        }
+    }
+
+    async fn write(
+        &self,
+        sink: &mut SplitSink<WebSocket, Message>,
+        mut queue: mpsc::Receiver<Outgoing>,
+    ) -> End {
+        let mut pings = tokio::time::interval(PING_INTERVAL);
+        loop {
+            let message = tokio::select! {
+                outgoing = queue.recv() => match outgoing {
+                    Some(Outgoing::Message(bytes)) => Message::Binary(bytes.into()),
+                    Some(Outgoing::Close(_alive)) => return End::Closed,
+                    None => return End::Slow,
+                },
+                _ = pings.tick() => Message::Ping(Bytes::new()),
+            };
+            match timeout(self.limits.client_write_timeout, sink.send(message)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return End::Lost,
+                Err(_) => return End::Slow,
+            }
+        }
+    }
+
+    async fn close(
+        &self,
+        end: End,
+        sink: &mut SplitSink<WebSocket, Message>,
+        stream: &mut SplitStream<WebSocket>,
+    ) {
+        let (code, reason) = match end {
+            End::Lost => return,
+            End::Closed => (close_code::NORMAL, ""),
+            End::Shutdown => (close_code::AWAY, "the server stops"),
+            End::TooLong => (close_code::SIZE, "message too long"),
+            End::Silent => (close_code::POLICY, "nothing heard for too long"),
+            End::Slow => (close_code::POLICY, "messages were not read fast enough"),
+        };
+        match end {
+            End::TooLong => self.metrics.limit("message_bytes"),
+            End::Silent => self.metrics.limit("client_silence"),
+            End::Slow => self.metrics.limit("client_slow"),
+            End::Lost | End::Closed | End::Shutdown => {}
+        }
+
+        // Closing a TCP connection with unread input resets it, and the client would lose what
+        // was sent last: read on until it has closed as well.
+        let farewell = async {
+            let frame = CloseFrame { code, reason: reason.into() };
+            if sink.send(Message::Close(Some(frame))).await.is_ok() {
+                while let Some(Ok(_)) = stream.next().await {}
+            }
+        };
+        let _ = timeout(CLOSE_TIMEOUT, farewell).await;
+    }
+}
+
+fn is_too_long(error: &axum::Error) -> bool {
+    error.to_string().starts_with("Space limit exceeded")
+}
+
+/// A token bucket with room for two seconds' worth.
+struct Pace {
+    per_second: f64,
+    allowance: f64,
+    at: Instant,
+}
+
+impl Pace {
+    fn new(per_second: u32) -> Self {
+        let per_second = f64::from(per_second);
+        Self { per_second, allowance: 2.0 * per_second, at: Instant::now() }
+    }
+
+    /// Takes one; how long to wait if that is too early.
+    fn wait(&mut self, now: Instant) -> Option<Duration> {
+        let gained = now.saturating_duration_since(self.at).as_secs_f64() * self.per_second;
+        self.allowance = (self.allowance + gained).min(2.0 * self.per_second) - 1.0;
+        self.at = now;
+
+        (self.allowance < 0.0).then(|| Duration::from_secs_f64(-self.allowance / self.per_second))
+    }
+}

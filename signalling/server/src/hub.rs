@@ -1,0 +1,241 @@
+//! The one task that owns the switchboard: inputs in, messages and requests out.
+
+use crate::link::{LinkEvent, Relay};
+use crate::metrics::Metrics;
+use crate::{Limits, ServeError};
+use axum::body::Bytes;
+use relay_wire::control::{Event, Message};
+use signalling_switchboard::token::Claims;
+use signalling_switchboard::{ConnectionId, Counters, Join, JoinError, Now, Outbox, Switchboard};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+
+/// What the hub is told.
+pub(crate) enum Input {
+    /// May the holder of this token join now?
+    Admissible { claims: Box<Claims>, reply: oneshot::Sender<Result<(), JoinError>> },
+    /// A WebSocket is open.
+    Connect { connection: ConnectionId, join: Box<Join>, client: Client },
+    /// A client sent a message; the permit bounds how many of its messages wait here.
+    Frame { connection: ConnectionId, bytes: Bytes, pending: OwnedSemaphorePermit },
+    /// A WebSocket is gone; comes once for each `Connect`.
+    Disconnected(ConnectionId),
+    /// What are the counters now?
+    Counters(oneshot::Sender<Counters>),
+}
+
+/// The hub's end of a WebSocket. Dropping it ends the WebSocket at once.
+pub(crate) struct Client {
+    /// What is to be written.
+    pub(crate) queue: mpsc::Sender<Outgoing>,
+    /// Its drop is the sign to end.
+    pub(crate) alive: oneshot::Sender<()>,
+}
+
+/// What is written to a WebSocket.
+pub(crate) enum Outgoing {
+    /// An encoded `SignalResponse`.
+    Message(Vec<u8>),
+    /// The end, after what was queued before; carries the sign of life until then.
+    Close(oneshot::Sender<()>),
+}
+
+/// The way to the hub.
+#[derive(Clone)]
+pub(crate) struct HubHandle {
+    inputs: mpsc::Sender<Input>,
+    relay_up: Arc<AtomicBool>,
+    connections: Arc<AtomicU64>,
+}
+
+impl HubHandle {
+    /// Whether the relay is there.
+    pub(crate) fn relay_up(&self) -> bool {
+        self.relay_up.load(Ordering::Relaxed)
+    }
+
+    /// A number that no other WebSocket has.
+    pub(crate) fn next_connection(&self) -> ConnectionId {
+        ConnectionId(self.connections.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Waits for room in the hub's queue; false when the hub has ended.
+    pub(crate) async fn send(&self, input: Input) -> bool {
+        self.inputs.send(input).await.is_ok()
+    }
+
+    /// Whether the holder of a token may join now; `None` when the hub has ended.
+    pub(crate) async fn admissible(&self, claims: &Claims) -> Option<Result<(), JoinError>> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Input::Admissible { claims: Box::new(claims.clone()), reply }).await;
+        answer.await.ok()
+    }
+
+    /// The switchboard's counters; `None` when the hub has ended.
+    pub(crate) async fn counters(&self) -> Option<Counters> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Input::Counters(reply)).await;
+        answer.await.ok()
+    }
+}
+
+/// Owner of the switchboard, the link and the clients' queues.
+pub(crate) struct Hub {
+    switchboard: Switchboard,
+    relay: Relay,
+    clients: HashMap<ConnectionId, Client>,
+    /// WebSocket tasks that have not said `Disconnected`.
+    open: usize,
+    out: Outbox,
+    inputs: mpsc::Receiver<Input>,
+    relay_up: Arc<AtomicBool>,
+    metrics: Arc<Metrics>,
+    limits: Limits,
+}
+
+impl Hub {
+    /// A hub and the way to it.
+    pub(crate) fn new(
+        switchboard: Switchboard,
+        relay: Relay,
+        metrics: Arc<Metrics>,
+        limits: Limits,
+    ) -> (Self, HubHandle) {
+        let (sender, inputs) = mpsc::channel(limits.hub_queue);
+        let relay_up = Arc::new(AtomicBool::new(false));
+        let handle = HubHandle {
+            inputs: sender,
+            relay_up: Arc::clone(&relay_up),
+            connections: Arc::new(AtomicU64::new(1)),
+        };
+        let hub = Self {
+            switchboard,
+            relay,
+            clients: HashMap::new(),
+            open: 0,
+            out: Outbox::default(),
+            inputs,
+            relay_up,
+            metrics,
+            limits,
+        };
+
+        (hub, handle)
+    }
+
+    /// Runs until `stop` resolves, then says good-bye to everybody.
+    pub(crate) async fn run(mut self, stop: impl Future<Output = ()>) -> Result<(), ServeError> {
+        tokio::pin!(stop);
+        let result = loop {
+            let timeout = self.switchboard.next_timeout();
+            tokio::select! {
+                Some(input) = self.inputs.recv() => self.input(input),
+                event = self.relay.next() => match event {
+                    LinkEvent::Ended => break Err(ServeError::RelayStopped),
+                    event => self.link(event),
+                },
+                () = sleep_until(timeout) => self.switchboard.advance(now(), &mut self.out),
+                () = &mut stop => break Ok(()),
+            }
+            self.flush();
+        };
+        self.shutdown().await;
+
+        result
+    }
+
+    async fn shutdown(mut self) {
+        self.switchboard.shutdown(now(), &mut self.out);
+        self.flush();
+        let deadline = tokio::time::Instant::now() + self.limits.shutdown;
+        while self.open > 0 {
+            tokio::select! {
+                Some(input) = self.inputs.recv() => self.input(input),
+                () = tokio::time::sleep_until(deadline) => break,
+            }
+            self.flush();
+        }
+        self.clients.clear();
+    }
+
+    fn input(&mut self, input: Input) {
+        match input {
+            Input::Admissible { claims, reply } => {
+                // The asker may have gone: then nobody needs the answer.
+                let _ = reply.send(self.switchboard.admissible(&claims));
+            }
+            Input::Connect { connection, join, client } => {
+                self.open += 1;
+                self.clients.insert(connection, client);
+                self.switchboard.connect(now(), connection, *join, &mut self.out);
+            }
+            Input::Frame { connection, bytes, pending } => {
+                self.metrics.messages_in.inc();
+                self.switchboard.receive(now(), connection, &bytes, &mut self.out);
+                drop(pending);
+            }
+            Input::Disconnected(connection) => {
+                self.open = self.open.saturating_sub(1);
+                self.clients.remove(&connection);
+                self.switchboard.disconnected(now(), connection, &mut self.out);
+            }
+            Input::Counters(reply) => {
+                let _ = reply.send(self.switchboard.counters());
+            }
+        }
+    }
+
+    fn link(&mut self, event: LinkEvent) {
+        match event {
+            LinkEvent::Up => self.relay_up.store(true, Ordering::Relaxed),
+            LinkEvent::Down | LinkEvent::Ended => {
+                self.relay_up.store(false, Ordering::Relaxed);
+                let reset = Message::Event(Event::Reset);
+                self.switchboard.relay(now(), reset, &mut self.out);
+            }
+            LinkEvent::Message(message) => {
+                self.switchboard.relay(now(), message, &mut self.out);
+            }
+        }
+    }
+
+    fn flush(&mut self) {
+        for (connection, bytes) in self.out.messages.drain(..) {
+            let Some(client) = self.clients.get(&connection) else {
+                continue;
+            };
+            self.metrics.messages_out.inc();
+            if client.queue.try_send(Outgoing::Message(bytes)).is_err() {
+                self.metrics.limit("client_queue");
+                self.clients.remove(&connection);
+            }
+        }
+        for connection in self.out.closes.drain(..) {
+            if let Some(Client { queue, alive }) = self.clients.remove(&connection) {
+                // A full queue drops the sign of life: the WebSocket ends at once.
+                let _ = queue.try_send(Outgoing::Close(alive));
+            }
+        }
+        for request in self.out.requests.drain(..) {
+            self.relay.send(request, &self.metrics);
+        }
+    }
+}
+
+async fn sleep_until(timeout: Option<Instant>) {
+    match timeout {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The clock, for the switchboard and for tokens.
+pub(crate) fn now() -> Now {
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let unix_ms = u64::try_from(unix.as_millis()).unwrap_or(u64::MAX);
+
+    Now { instant: Instant::now(), unix_ms }
+}
