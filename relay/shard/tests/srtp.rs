@@ -1,5 +1,7 @@
 //! What SRTP refuses: repeats, strangers, too many sources, garbage.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use proptest::prelude::*;
 use relay_shard::{DropReason, Profile, SrtpEgress, SrtpIngress, from_keying_material};
 

@@ -1,5 +1,7 @@
 //! Our SRTP against libsrtp2, the implementation in browsers: same bytes, same verdicts.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use relay_shard::{DropReason, Profile, SrtpEgress, SrtpIngress};

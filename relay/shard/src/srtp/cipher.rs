@@ -14,15 +14,15 @@ pub(super) const ENCRYPTED: u32 = 1 << 31;
 pub(super) enum Cipher {
     /// RFC 7714.
     Gcm(Gcm),
-    /// RFC 3711.
-    Cm(Cm),
+    /// RFC 3711; boxed, since its key schedules take three times the room of GCM's.
+    Cm(Box<Cm>),
 }
 
 impl Cipher {
     pub(super) fn new(profile: Profile, keys: &SessionKeys) -> Self {
         match profile {
             Profile::AeadAes256Gcm | Profile::AeadAes128Gcm => Self::Gcm(Gcm::new(keys)),
-            Profile::Aes128CmSha1_80 => Self::Cm(Cm::new(keys)),
+            Profile::Aes128CmSha1_80 => Self::Cm(Box::new(Cm::new(keys))),
         }
     }
 
