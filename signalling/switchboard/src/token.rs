@@ -166,8 +166,7 @@ pub fn verify<S: AsRef<[u8]>>(
     let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
     let (header, payload) = signed.split_once('.').ok_or(TokenError::Malformed)?;
     let header = decode(header)?;
-    let header: Header<'_> =
-        serde_json::from_slice(&header).map_err(|_| TokenError::Malformed)?;
+    let header: Header<'_> = serde_json::from_slice(&header).map_err(|_| TokenError::Malformed)?;
     if header.alg != "HS256" {
         return Err(TokenError::Algorithm);
     }
@@ -209,8 +208,7 @@ pub fn mint(
     let mut token = encode(&header.expect("a JWT header is JSON"));
     token.push('.');
     token.push_str(&encode(&payload.expect("claims are JSON")));
-    let signature =
-        hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), token.as_bytes());
+    let signature = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), token.as_bytes());
     token.push('.');
     token.push_str(&encode(signature.as_ref()));
     token

@@ -1,0 +1,189 @@
+//! Answers a publisher's offer: what we take, and what the relay must know of it.
+
+use super::codecs::{Negotiated, negotiate};
+use super::extensions;
+use super::model::{Description, Direction, MediaKind, Payload, Section, SectionKind};
+use super::write::{Local, Writer};
+use relay_wire::control::{Codec, CodecSpec, Extensions, SsrcSpec};
+
+/// RTCP feedback that is taken when it is offered.
+const FEEDBACK: [&str; 5] = ["nack", "nack pli", "ccm fir", "goog-remb", "transport-cc"];
+
+/// Terms on which an m-line is received.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Receive {
+    /// Codec that goes first in the answer, so that the client sends it.
+    pub preferred: Option<Codec>,
+    /// Whether sound comes in stereo.
+    pub stereo: bool,
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answered {
+    /// The session description.
+    pub sdp: String,
+    /// For each m-line of the offer what will be received on it, if anything.
+    pub facts: Vec<Option<Facts>>,
+}
+
+/// What will be received on an m-line, with the numbers of the client.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Facts {
+    /// Sound or pictures.
+    pub kind: MediaKind,
+    /// The m-line.
+    pub mid: String,
+    /// Codecs in the order of the answer.
+    pub codecs: Vec<CodecSpec>,
+    /// Announced SSRCs.
+    pub ssrcs: Vec<SsrcSpec>,
+    /// Layers of simulcast, low to high.
+    pub rids: Vec<String>,
+    /// Header extensions.
+    pub extensions: Extensions,
+}
+
+/// Answers `offer`: m-lines with an entry in `receive` are received in one of `codecs`, other
+/// m-lines of sound and pictures become inactive, data channels are taken, the rest is rejected.
+pub fn answer(
+    offer: &Description,
+    local: Local<'_>,
+    codecs: &[Codec],
+    receive: &[Option<Receive>],
+) -> Answered {
+    let plans: Vec<Plan<'_>> = offer
+        .sections
+        .iter()
+        .enumerate()
+        .map(|(index, section)| plan(section, codecs, receive.get(index).copied().flatten()))
+        .collect();
+    let live = |plan: &Plan<'_>| !matches!(plan, Plan::Reject);
+    let bundle: Vec<&str> = offer
+        .sections
+        .iter()
+        .zip(&plans)
+        .filter(|(_, plan)| live(plan))
+        .map(|(section, _)| section.mid.as_str())
+        .collect();
+
+    let mut writer = Writer::new(local, "passive", &bundle);
+    let mut facts = Vec::with_capacity(plans.len());
+    for (section, plan) in offer.sections.iter().zip(&plans) {
+        match plan {
+            Plan::Reject => {
+                writer.rejected(&section.media, &section.proto, &section.formats, &section.mid);
+                facts.push(None);
+            }
+            Plan::Data => {
+                writer.data(&section.proto, &section.mid);
+                facts.push(None);
+            }
+            Plan::Media(media) => {
+                media.write(section, &mut writer);
+                facts.push(media.receive.map(|_| media.facts(section)));
+            }
+        }
+    }
+    Answered { sdp: writer.finish(), facts }
+}
+
+enum Plan<'a> {
+    Reject,
+    Data,
+    Media(Media<'a>),
+}
+
+struct Media<'a> {
+    kind: MediaKind,
+    codecs: Vec<Negotiated<'a>>,
+    extensions: Extensions,
+    receive: Option<Receive>,
+}
+
+fn plan<'a>(section: &'a Section, allowed: &[Codec], receive: Option<Receive>) -> Plan<'a> {
+    if section.rejected_in_offer() {
+        return Plan::Reject;
+    }
+    let kind = match section.kind {
+        SectionKind::Media(kind) => kind,
+        SectionKind::Data => return Plan::Data,
+        SectionKind::Other => return Plan::Reject,
+    };
+    let codecs = negotiate(section, allowed, receive.and_then(|receive| receive.preferred));
+    if codecs.is_empty() {
+        return Plan::Reject;
+    }
+    let extensions = extensions::for_kind(kind, extensions::understood(&section.extensions));
+    Plan::Media(Media { kind, codecs, extensions, receive: receive.filter(|_| section.sends()) })
+}
+
+impl Media<'_> {
+    fn facts(&self, section: &Section) -> Facts {
+        let ssrcs = section.ssrcs.iter().map(|ssrc| SsrcSpec {
+            ssrc: *ssrc,
+            rtx: section.retransmissions.iter().find(|(of, _)| of == ssrc).map(|(_, rtx)| *rtx),
+        });
+        Facts {
+            kind: self.kind,
+            mid: section.mid.clone(),
+            codecs: self.codecs.iter().map(Negotiated::spec).collect(),
+            ssrcs: ssrcs.collect(),
+            rids: section.rids.clone(),
+            extensions: self.extensions,
+        }
+    }
+
+    fn write(&self, section: &Section, writer: &mut Writer<'_>) {
+        let payloads = self.codecs.iter().flat_map(|codec| [Some(codec.payload), codec.rtx]);
+        let numbers: Vec<u8> = payloads.flatten().map(|payload| payload.number).collect();
+        let direction = match self.receive {
+            Some(_) => Direction::RecvOnly,
+            None => Direction::Inactive,
+        };
+        writer.media(self.kind, &section.mid, &numbers, direction);
+        if section.reduced_size {
+            writer.line(format_args!("a=rtcp-rsize"));
+        }
+        for codec in &self.codecs {
+            write_codec(codec, self.receive.is_some_and(|receive| receive.stereo), writer);
+        }
+        writer.extensions(&self.extensions);
+        if self.receive.is_some() && !section.rids.is_empty() {
+            for rid in &section.rids {
+                writer.line(format_args!("a=rid:{rid} recv"));
+            }
+            writer.line(format_args!("a=simulcast:recv {}", section.rids.join(";")));
+        }
+    }
+}
+
+fn write_codec(codec: &Negotiated<'_>, stereo: bool, writer: &mut Writer<'_>) {
+    let Payload { number, feedback, .. } = codec.payload;
+    let parameters = match codec.codec {
+        Codec::Opus => {
+            writer.line(format_args!("a=rtpmap:{number} opus/48000/2"));
+            let stereo = if stereo { ";stereo=1" } else { "" };
+            format!("minptime=10;useinbandfec=1{stereo}")
+        }
+        Codec::Vp8 => {
+            writer.line(format_args!("a=rtpmap:{number} VP8/90000"));
+            String::new()
+        }
+        Codec::H264 => {
+            writer.line(format_args!("a=rtpmap:{number} H264/90000"));
+            let profile = codec.payload.parameter("profile-level-id").unwrap_or("42e01f");
+            format!("level-asymmetry-allowed=1;packetization-mode=1;profile-level-id={profile}")
+        }
+    };
+    if !parameters.is_empty() {
+        writer.line(format_args!("a=fmtp:{number} {parameters}"));
+    }
+    for value in FEEDBACK.iter().filter(|value| feedback.iter().any(|offered| offered == *value)) {
+        writer.line(format_args!("a=rtcp-fb:{number} {value}"));
+    }
+    if let Some(rtx) = codec.rtx {
+        writer.line(format_args!("a=rtpmap:{} rtx/90000", rtx.number));
+        writer.line(format_args!("a=fmtp:{} apt={number}", rtx.number));
+    }
+}

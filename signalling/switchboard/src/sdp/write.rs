@@ -1,0 +1,141 @@
+//! Writes session descriptions line by line.
+
+use super::extensions;
+use super::model::{Direction, MediaKind};
+use relay_wire::control::{Extensions, Hash, Opened};
+use std::fmt::{self, Write as _};
+use std::net::SocketAddr;
+
+/// Our side of a session description.
+#[derive(Clone, Copy, Debug)]
+pub struct Local<'a> {
+    /// The transport as the relay opened it.
+    pub transport: &'a Opened,
+    /// Session id of the `o=` line, below 2^63.
+    pub session: u64,
+    /// Version of the `o=` line: grows with each description.
+    pub version: u64,
+    /// `a=max-message-size`, bytes.
+    pub data_message_bytes: u32,
+}
+
+/// A session description in the making.
+pub(super) struct Writer<'a> {
+    local: Local<'a>,
+    setup: &'static str,
+    text: String,
+    candidates_written: bool,
+}
+
+impl<'a> Writer<'a> {
+    /// Starts with the session level; `bundle` names the m-lines that share the transport.
+    pub(super) fn new(local: Local<'a>, setup: &'static str, bundle: &[&str]) -> Self {
+        let mut writer =
+            Self { local, setup, text: String::with_capacity(2048), candidates_written: false };
+        writer.line(format_args!("v=0"));
+        let (session, version) = (local.session, local.version);
+        writer.line(format_args!("o=- {session} {version} IN IP4 127.0.0.1"));
+        writer.line(format_args!("s=-"));
+        writer.line(format_args!("t=0 0"));
+        if !bundle.is_empty() {
+            writer.line(format_args!("a=group:BUNDLE {}", bundle.join(" ")));
+        }
+        writer.line(format_args!("a=msid-semantic:WMS *"));
+        writer.line(format_args!("a=ice-lite"));
+        writer
+    }
+
+    pub(super) fn finish(self) -> String {
+        self.text
+    }
+
+    /// Writes one line; the arguments hold no line breaks, since parsed values never do.
+    pub(super) fn line(&mut self, line: fmt::Arguments<'_>) {
+        // Writing to a `String` cannot fail.
+        let _ = self.text.write_fmt(line);
+        self.text.push_str("\r\n");
+    }
+
+    /// An m-line of sound or pictures with its transport.
+    pub(super) fn media(
+        &mut self,
+        kind: MediaKind,
+        mid: &str,
+        numbers: &[u8],
+        direction: Direction,
+    ) {
+        let media = media_name(kind);
+        let numbers: Vec<String> = numbers.iter().map(u8::to_string).collect();
+        self.line(format_args!("m={media} 9 UDP/TLS/RTP/SAVPF {}", numbers.join(" ")));
+        self.line(format_args!("c=IN IP4 0.0.0.0"));
+        self.line(format_args!("a=rtcp:9 IN IP4 0.0.0.0"));
+        self.transport(mid);
+        self.line(format_args!("a={}", direction.name()));
+        self.line(format_args!("a=rtcp-mux"));
+    }
+
+    /// An m-line of data channels with its transport (RFC 8841).
+    pub(super) fn data(&mut self, proto: &str, mid: &str) {
+        self.line(format_args!("m=application 9 {proto} webrtc-datachannel"));
+        self.line(format_args!("c=IN IP4 0.0.0.0"));
+        self.transport(mid);
+        self.line(format_args!("a=sctp-port:5000"));
+        let bytes = self.local.data_message_bytes;
+        self.line(format_args!("a=max-message-size:{bytes}"));
+    }
+
+    /// An m-line that is given up.
+    pub(super) fn rejected(&mut self, media: &str, proto: &str, formats: &str, mid: &str) {
+        self.line(format_args!("m={media} 0 {proto} {formats}"));
+        self.line(format_args!("c=IN IP4 0.0.0.0"));
+        self.line(format_args!("a=mid:{mid}"));
+        self.line(format_args!("a=inactive"));
+    }
+
+    pub(super) fn extensions(&mut self, extensions: &Extensions) {
+        for (uri, id) in extensions::entries(extensions) {
+            self.line(format_args!("a=extmap:{id} {uri}"));
+        }
+    }
+
+    fn transport(&mut self, mid: &str) {
+        let opened = self.local.transport;
+        self.line(format_args!("a=mid:{mid}"));
+        self.line(format_args!("a=ice-ufrag:{}", opened.ufrag));
+        self.line(format_args!("a=ice-pwd:{}", opened.pwd));
+        let hash = match opened.fingerprint.hash {
+            Hash::Sha256 => "sha-256",
+            Hash::Sha384 => "sha-384",
+            Hash::Sha512 => "sha-512",
+        };
+        let digest: Vec<String> =
+            opened.fingerprint.digest.iter().map(|byte| format!("{byte:02X}")).collect();
+        self.line(format_args!("a=fingerprint:{hash} {}", digest.join(":")));
+        let setup = self.setup;
+        self.line(format_args!("a=setup:{setup}"));
+        // All m-lines share the first one's candidates (RFC 9143, section 7.1.3).
+        if !self.candidates_written {
+            self.candidates_written = true;
+            self.candidates(&opened.candidates);
+        }
+    }
+
+    fn candidates(&mut self, candidates: &[SocketAddr]) {
+        for (index, address) in candidates.iter().enumerate() {
+            let (ip, port) = (address.ip(), address.port());
+            // RFC 8445, section 5.1.2.1: type preference 126 for host candidates.
+            let rank = 65_535 - u32::try_from(index).unwrap_or(65_535).min(65_535);
+            let priority = (126 << 24) | (rank << 8) | 255;
+            let number = index + 1;
+            self.line(format_args!("a=candidate:{number} 1 udp {priority} {ip} {port} typ host"));
+        }
+        self.line(format_args!("a=end-of-candidates"));
+    }
+}
+
+pub(super) fn media_name(kind: MediaKind) -> &'static str {
+    match kind {
+        MediaKind::Audio => "audio",
+        MediaKind::Video => "video",
+    }
+}
