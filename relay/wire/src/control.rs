@@ -27,6 +27,16 @@ ids! {
     SubscriptionId
 }
 
+/// Version of these messages; both sides of a control socket must speak the same.
+pub const VERSION: u16 = 1;
+
+/// What each side of a control socket sends first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// The sender's `VERSION`.
+    pub version: u16,
+}
+
 /// A command, its number (echoed in the answer) and the room it is about.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Request {

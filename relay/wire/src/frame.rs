@@ -57,6 +57,7 @@ impl Reader {
     }
 
     /// The next message, if it is whole; an error repeats itself.
+    #[expect(clippy::should_implement_trait, reason = "its type is chosen at each call")]
     pub fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, FrameError> {
         let Some((length, rest)) = self.stream[self.read..].split_first_chunk() else {
             return Ok(None);
