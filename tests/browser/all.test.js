@@ -1,0 +1,7 @@
+// All tests in one process: they share one server and one browser.
+
+import './test/call.test.js';
+import './test/bare.test.js';
+import './test/refusal.test.js';
+import './test/keyboard.test.js';
+import './test/resume.test.js';

@@ -1,0 +1,133 @@
+// livekit-client, unmodified, in a page that is not ours, with the SDK's own defaults.
+
+import assert from 'node:assert/strict';
+import { after, before } from 'node:test';
+import { openPage } from '../lib/browser.js';
+import { until } from '../lib/poll.js';
+import { startSite } from '../lib/site.js';
+import { signToken } from '../lib/token.js';
+import { newRoom, test } from '../lib/world.js';
+
+let site;
+before(async () => {
+  site = await startSite();
+});
+after(() => site.close());
+
+test('VP8 simulcast: a subscriber gets the layer it asks for', async ({ server, browser }) => {
+  const [ada, bob] = await pair(server, browser, newRoom());
+  await ada.evaluate(() => window.publishCamera('vp8', 960, 540));
+  await layers(ada, bob);
+});
+
+test('H.264 simulcast: a subscriber gets the layer it asks for', async ({ server, browser }) => {
+  const [ada, bob] = await pair(server, browser, newRoom());
+  await ada.evaluate(() => window.publishCamera('h264', 960, 540));
+  await layers(ada, bob);
+  assert.equal((await bob.evaluate(() => window.watched('ada'))).mimeType, 'video/H264');
+  const sent = await ada.evaluate(() => window.outbound());
+  const codecs = sent.filter((r) => r.kind === 'video').map((r) => r.mimeType);
+  assert.deepEqual([...new Set(codecs)], ['video/H264']);
+});
+
+test('audio, speakers and mute reach the SDK', async ({ server, browser }) => {
+  const [ada, bob] = await pair(server, browser, newRoom());
+  await ada.evaluate(() => window.publishMicrophone());
+  await until('energy of the audio', () =>
+    bob.evaluate(async () => {
+      const audio = (await window.inbound()).filter((r) => r.kind === 'audio');
+
+      return audio.some((r) => r.totalAudioEnergy > 1e-4);
+    }),
+  );
+  await until('ada to speak', () => bob.evaluate(() => window.seen.speakers.includes('ada')));
+  await ada.evaluate(() => window.room.localParticipant.setMicrophoneEnabled(false));
+  await until('ada to be muted', () =>
+    bob.evaluate(() => window.seen.muted.includes('ada microphone')),
+  );
+});
+
+test('data packets and text streams reach the others, or the one they are for', async (world) => {
+  const { server, browser } = world;
+  const room = newRoom();
+  const [ada, bob] = await pair(server, browser, room);
+  const cleo = await enter(server, browser, room, 'cleo');
+  await until('ada to see both', () =>
+    ada.evaluate(() => window.room.remoteParticipants.size === 2),
+  );
+  await ada.evaluate(async () => {
+    const me = window.room.localParticipant;
+    const bytes = (text) => new TextEncoder().encode(text);
+    await me.publishData(bytes('to all'), { reliable: true, topic: 't' });
+    const destinationIdentities = ['bob'];
+    await me.publishData(bytes('to bob'), { reliable: true, topic: 't', destinationIdentities });
+    await me.sendText('x'.repeat(40_000), { topic: 'greetings' });
+  });
+
+  const got = (page) => page.evaluate(() => window.seen);
+  await until('the long text at cleo', async () => (await got(cleo)).texts.length === 1);
+  await until('the long text at bob', async () => (await got(bob)).texts.length === 1);
+  const { data, texts } = await got(bob);
+  assert.deepEqual(data, [
+    { from: 'ada', topic: 't', text: 'to all' },
+    { from: 'ada', topic: 't', text: 'to bob' },
+  ]);
+  assert.deepEqual(texts, [{ from: 'ada', text: 'x'.repeat(40_000) }]);
+  assert.deepEqual(
+    (await got(cleo)).data.map((d) => d.text),
+    ['to all'],
+  );
+});
+
+test('leaving is seen at once, and both ends agree on why', async ({ server, browser }) => {
+  const [ada, bob] = await pair(server, browser, newRoom());
+  await ada.evaluate(() => window.room.disconnect());
+  await until('ada to be gone', () => bob.evaluate(() => window.seen.left.includes('ada')));
+});
+
+/** Two who are connected and see each other. */
+async function pair(server, browser, room) {
+  const ada = await enter(server, browser, room, 'ada');
+  const bob = await enter(server, browser, room, 'bob');
+  await until('bob to see ada', () =>
+    bob.evaluate(() => window.room.remoteParticipants.has('ada')),
+  );
+  await until('ada to see bob', () =>
+    ada.evaluate(() => window.room.remoteParticipants.has('bob')),
+  );
+
+  return [ada, bob];
+}
+
+async function enter(server, browser, room, identity) {
+  const page = await openPage(browser);
+  await page.goto(site.url);
+  const url = `ws://127.0.0.1:${server.port}`;
+  await page.evaluate(([to, token]) => window.start(to, token), [url, signToken(identity, room)]);
+
+  return page;
+}
+
+/** Low, then high, then low again: frames go on being decoded, in the size asked for. */
+async function layers(ada, bob) {
+  for (const [quality, width] of [
+    [0, 240],
+    [2, 960],
+    [1, 480],
+  ]) {
+    await until('the publication', () =>
+      bob.evaluate(() => window.watched('ada').then((sight) => sight.frames > 0)),
+    );
+    await bob.evaluate((q) => window.wantQuality('ada', q), quality);
+    const before = await until(`a width near ${width}`, async () => {
+      const sight = await bob.evaluate(() => window.watched('ada'));
+
+      return Math.abs(sight.width - width) <= width / 3 && sight;
+    });
+    await until('15 more frames', async () => {
+      const sight = await bob.evaluate(() => window.watched('ada'));
+
+      return sight.frames >= before.frames + 15;
+    });
+  }
+}
