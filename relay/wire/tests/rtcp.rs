@@ -30,7 +30,7 @@ fn written(write: impl FnOnce(&mut Writer<'_>) -> bool) -> Vec<u8> {
 
 fn only(compound: &[u8]) -> Packet<'_> {
     let mut packets = rtcp::packets(compound);
-    let packet = packets.next().unwrap();
+    let packet = packets.next().expect("one packet");
     assert!(packets.next().is_none() && rtcp::is_well_formed(compound));
 
     packet

@@ -43,7 +43,7 @@ const LONG_TERM: &[u8] = b"\x00\x01\x00\x60\x21\x12\xa4\x42\
 const LONG_TERM_KEY: &[u8] = b"\xe8\xca\x7a\xd5\x9d\x5e\xb0\x51\x8e\x31\x29\x11\xd2\xda\xb2\xa9";
 
 fn parse(bytes: &[u8]) -> Message<'_> {
-    Message::parse(bytes).unwrap()
+    Message::parse(bytes).expect("a message")
 }
 
 /// Writes a message of attributes given as type and value.
@@ -53,7 +53,7 @@ fn message(attributes: &[(u16, &[u8])]) -> Vec<u8> {
     for (kind, value) in attributes {
         writer.attribute(*kind, value);
     }
-    let len = writer.finish().unwrap();
+    let len = writer.finish().expect("room for it");
     buffer.truncate(len);
 
     buffer

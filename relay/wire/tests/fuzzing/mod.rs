@@ -9,7 +9,7 @@ use std::time::Duration;
 /// A target's function.
 pub(crate) type Target = fn(&[u8]);
 
-/// All targets by name: `tests/fuzz/targets/NAME.rs`, `tests/fuzz/seeds/NAME/`.
+/// All targets by name: `tests/fuzz/fuzz_targets/NAME.rs`, `tests/fuzz/seeds/NAME/`.
 pub(crate) const TARGETS: &[(&str, Target)] =
     &[("stun", stun), ("rtp", rtp), ("rtcp", rtcp), ("vp8", vp8), ("data", data), ("frame", frame)];
 
@@ -95,7 +95,7 @@ pub(crate) fn rtcp(bytes: &[u8]) {
                 reports.for_each(|report| report_block(&report));
             }
             rtcp::Packet::Sdes(items) => {
-                assert!(items.filter_map(|item| item.cname()).all(|name| name.len() < 256))
+                assert!(items.filter_map(|item| item.cname()).all(|name| name.len() < 256));
             }
             rtcp::Packet::Bye(ssrcs) => assert!(ssrcs.count() <= 31),
             rtcp::Packet::Nack { sequences, .. } => nack(sequences.collect()),
