@@ -196,3 +196,13 @@ fn a_message_that_does_not_fit_is_not_written() {
         assert_eq!(written, None, "into {len} bytes");
     }
 }
+
+#[test]
+fn a_message_longer_than_its_length_can_tell_is_not_written() {
+    let mut buffer = vec![0; 100_000];
+    let mut writer = Writer::begin(&mut buffer, Class::Request, Method::BINDING, &[9; 12]);
+    let half = [0; 40_000];
+
+    assert!(writer.attribute(0x8fff, &half).finish().is_some());
+    assert_eq!(writer.attribute(0x8fff, &half).finish(), None);
+}

@@ -40,8 +40,10 @@ impl<'a> Writer<'a> {
         self.sink.put(&len.to_be_bytes());
         self.sink.put(value);
         self.sink.pad();
-        let len = (self.sink.len().saturating_sub(super::HEADER_LEN)) as u16;
-        self.sink.patch(2, &len.to_be_bytes());
+        match u16::try_from(self.sink.len().saturating_sub(super::HEADER_LEN)) {
+            Ok(len) => self.sink.patch(2, &len.to_be_bytes()),
+            Err(_) => self.sink.spoil(),
+        }
 
         self
     }
