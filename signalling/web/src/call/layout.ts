@@ -21,7 +21,11 @@ export const GAP = 10;
 export const TILES_MAX = 25;
 
 const WIDEST = 16 / 9;
-const TALLEST = 3 / 4;
+const TALLEST_ON_DESK = 4 / 3;
+const TALLEST_ON_PHONE = 3 / 4;
+
+/** Stages narrower than this, in CSS pixels, are phones. */
+const PHONE_WIDTH = 600;
 
 /** Gives `count` equal rectangles, as large as the stage allows, the last row centred. */
 export function grid(count: number, stage: Size): Rect[] {
@@ -44,7 +48,7 @@ export function grid(count: number, stage: Size): Rect[] {
 
 /** Tells how many tiles a grid takes before they get too small to see a face. */
 export function gridCapacity(stage: Size): number {
-  const narrowest = stage.width < 600 ? 130 : 200;
+  const narrowest = stage.width < PHONE_WIDTH ? 130 : 200;
   let count = 1;
   while (count < TILES_MAX && bestGrid(count + 1, stage).tile.width >= narrowest) count += 1;
 
@@ -107,6 +111,7 @@ export function choose(
 }
 
 function bestGrid(count: number, stage: Size): { columns: number; tile: Size } {
+  const tallest = stage.width < PHONE_WIDTH ? TALLEST_ON_PHONE : TALLEST_ON_DESK;
   let best = { columns: 1, tile: { width: 0, height: 0 } };
   for (let columns = 1; columns <= count; columns += 1) {
     const rows = Math.ceil(count / columns);
@@ -116,7 +121,7 @@ function bestGrid(count: number, stage: Size): { columns: number; tile: Size } {
     };
     const tile = {
       width: Math.min(cell.width, cell.height * WIDEST),
-      height: Math.min(cell.height, cell.width / TALLEST),
+      height: Math.min(cell.height, cell.width / tallest),
     };
     if (tile.width * tile.height > best.tile.width * best.tile.height) best = { columns, tile };
   }

@@ -49,6 +49,7 @@ export class Toolbar {
     paint(settings, 'settings', 'Settings and shortcuts');
     const leave = button('leave', actions.leave);
     paint(leave, 'leave', 'Leave the call');
+    leave.append(h('span', { class: 'wide-only' }, 'Leave'));
     this.element = h(
       'div',
       { class: 'toolbar', role: 'toolbar', 'aria-label': 'Call' },
@@ -64,7 +65,7 @@ export class Toolbar {
     const mic = me.isMicrophoneEnabled;
     const cam = me.isCameraEnabled;
     const sharing = me.isScreenShareEnabled;
-    const count = this.room.numParticipants || this.room.remoteParticipants.size + 1;
+    const count = this.room.remoteParticipants.size + 1;
 
     paint(this.microphone, mic ? 'mic' : 'micOff', mic ? 'Mute microphone' : 'Unmute microphone');
     paint(this.camera, cam ? 'camera' : 'cameraOff', cam ? 'Turn camera off' : 'Turn camera on');
