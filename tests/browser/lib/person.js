@@ -5,10 +5,12 @@ import { until } from './poll.js';
 
 /** Opens the page, enters the names and joins. */
 export async function join(browser, url, name, room, options = {}) {
-  const page = await openPage(browser, options);
+  const { prepare, quality = 'low', ...rest } = options;
+  const page = await openPage(browser, rest);
+  await prepare?.(page);
   const person = new Person(page, name);
   await page.goto(`${url}/?room=${encodeURIComponent(room)}`);
-  await person.enter(options.quality ?? 'low');
+  await person.enter(quality);
   await page.locator('main.call').waitFor();
 
   return person;

@@ -22,7 +22,7 @@ export async function startServer(flags = []) {
     'http.tls_listen': `127.0.0.1:${await freePort()}`,
     'media.listen': `127.0.0.1:${media}`,
     'media.shards': '2',
-    'recording.directory': directory,
+    'data.directory': directory,
   };
   const sets = Object.entries(settings).flatMap(([key, value]) => ['--set', `${key}=${value}`]);
   const child = spawn(resolve(binary), ['serve', ...sets, ...flags], {
