@@ -72,6 +72,8 @@ pub struct Limits {
     pub name_bytes: usize,
     /// Bytes of metadata, and of all attributes together.
     pub metadata_bytes: usize,
+    /// Questions to the relay that wait for their answer.
+    pub relay_questions: usize,
     /// Bytes of one data message, announced in session descriptions.
     pub data_message_bytes: u32,
 }
@@ -90,6 +92,7 @@ impl Default for Limits {
             malformed_messages: 10,
             name_bytes: 256,
             metadata_bytes: 64 * 1024,
+            relay_questions: 100_000,
             data_message_bytes: 65_535,
         }
     }

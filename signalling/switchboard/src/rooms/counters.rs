@@ -23,11 +23,13 @@ pub enum Limit {
     NameBytes,
     /// `Limits::metadata_bytes`.
     MetadataBytes,
+    /// `Limits::relay_questions`.
+    RelayQuestions,
 }
 
 impl Limit {
     /// Every limit, in the order of `Counters::limits_hit`.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Rooms,
         Self::RoomParticipants,
         Self::ParticipantTracks,
@@ -38,6 +40,7 @@ impl Limit {
         Self::MalformedMessages,
         Self::NameBytes,
         Self::MetadataBytes,
+        Self::RelayQuestions,
     ];
 
     /// The metric label.
@@ -53,6 +56,7 @@ impl Limit {
             Self::MalformedMessages => "malformed_messages",
             Self::NameBytes => "name_bytes",
             Self::MetadataBytes => "metadata_bytes",
+            Self::RelayQuestions => "relay_questions",
         }
     }
 }
@@ -72,22 +76,25 @@ pub enum LeaveReason {
     MediaFailure,
     /// It did not answer an offer in time.
     NegotiationTimeout,
-    /// The relay started afresh, or refused the participant.
-    Relay,
+    /// The relay started afresh, or lost its transport.
+    RelayReset,
+    /// The relay had no room for it.
+    RelayFull,
     /// It sent too many malformed messages.
     Malformed,
 }
 
 impl LeaveReason {
     /// Every reason, in the order of `Counters::leaves`.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Client,
         Self::DuplicateIdentity,
         Self::ServerShutdown,
         Self::ConnectionTimeout,
         Self::MediaFailure,
         Self::NegotiationTimeout,
-        Self::Relay,
+        Self::RelayReset,
+        Self::RelayFull,
         Self::Malformed,
     ];
 
@@ -100,7 +107,8 @@ impl LeaveReason {
             Self::ConnectionTimeout => "connection_timeout",
             Self::MediaFailure => "media_failure",
             Self::NegotiationTimeout => "negotiation_timeout",
-            Self::Relay => "relay",
+            Self::RelayReset => "relay_reset",
+            Self::RelayFull => "relay_full",
             Self::Malformed => "malformed",
         }
     }

@@ -1,9 +1,25 @@
 //! Rooms: who is in them, what they publish, who receives it.
 
+mod bucket;
 mod config;
 mod counters;
+mod desk;
+mod events;
 mod interface;
+mod join;
+mod messages;
+mod metadata;
+mod participant;
+mod permission;
+mod publish;
+mod publisher;
+mod request;
+mod room;
+mod subscribe;
+mod subscriber;
+mod sweep;
 mod switchboard;
+mod track;
 
 pub use config::{Config, IceServer, Limits, Timeouts};
 pub use counters::{Counters, JoinTimes, LeaveReason, Limit};

@@ -1,0 +1,104 @@
+//! Messages to clients that need some building.
+
+use super::{Config, LeaveReason};
+use livekit_protocol as proto;
+use livekit_protocol::leave_request::Action;
+use livekit_protocol::signal_response::Message;
+use livekit_protocol::{ConnectionQuality, DisconnectReason};
+use relay_wire::control::{Kind, Quality};
+use std::time::Duration;
+
+/// LiveKit protocol that is spoken; from 18 on it would promise pre-negotiated data channels.
+const PROTOCOL: i32 = 16;
+
+pub(super) fn update(participants: Vec<proto::ParticipantInfo>) -> Message {
+    Message::Update(proto::ParticipantUpdate { participants })
+}
+
+pub(super) fn leave(reason: DisconnectReason, action: Action) -> Message {
+    Message::Leave(proto::LeaveRequest {
+        can_reconnect: action != Action::Disconnect,
+        reason: reason as i32,
+        action: action as i32,
+        regions: None,
+    })
+}
+
+/// What a participant that we remove is told, and what its client shall do then. Where we are to
+/// blame, it joins afresh.
+pub(super) fn farewell(reason: LeaveReason) -> (DisconnectReason, Action) {
+    match reason {
+        LeaveReason::Client => (DisconnectReason::ClientInitiated, Action::Disconnect),
+        LeaveReason::DuplicateIdentity => (DisconnectReason::DuplicateIdentity, Action::Disconnect),
+        LeaveReason::ServerShutdown => (DisconnectReason::ServerShutdown, Action::Reconnect),
+        LeaveReason::ConnectionTimeout => (DisconnectReason::ConnectionTimeout, Action::Reconnect),
+        LeaveReason::MediaFailure | LeaveReason::NegotiationTimeout | LeaveReason::RelayReset => {
+            (DisconnectReason::MediaFailure, Action::Reconnect)
+        }
+        LeaveReason::RelayFull => (DisconnectReason::JoinFailure, Action::Disconnect),
+        LeaveReason::Malformed => (DisconnectReason::ParticipantRemoved, Action::Disconnect),
+    }
+}
+
+/// Answers a request that names itself by `request_id`, or by a copy of it.
+pub(super) fn response(
+    request_id: u32,
+    reason: proto::request_response::Reason,
+    message: &str,
+    request: Option<proto::request_response::Request>,
+) -> Message {
+    Message::RequestResponse(proto::RequestResponse {
+        request_id,
+        reason: reason as i32,
+        message: message.into(),
+        request,
+    })
+}
+
+pub(super) fn server_info(config: &Config) -> proto::ServerInfo {
+    proto::ServerInfo {
+        edition: proto::server_info::Edition::Standard as i32,
+        version: config.version.clone(),
+        protocol: PROTOCOL,
+        region: config.region.clone(),
+        node_id: config.node.clone(),
+        ..Default::default()
+    }
+}
+
+pub(super) fn ice_servers(config: &Config) -> Vec<proto::IceServer> {
+    let servers = config.ice_servers.iter().map(|server| proto::IceServer {
+        urls: server.urls.clone(),
+        username: server.username.clone(),
+        credential: server.credential.clone(),
+    });
+    servers.collect()
+}
+
+/// Codecs that clients may publish, pictures first.
+pub(super) fn codecs(config: &Config) -> Vec<proto::Codec> {
+    let mut codecs = config.codecs.clone();
+    codecs.sort_by_key(|codec| super::track::kind_of(*codec) == Kind::Audio);
+    let codec =
+        |codec| proto::Codec { mime: super::track::mime(codec).into(), fmtp_line: String::new() };
+    codecs.into_iter().map(codec).collect()
+}
+
+/// Whole seconds, never 0: a zero stops some SDKs' timers with a panic.
+pub(super) fn seconds(time: Duration) -> i32 {
+    i32::try_from(time.as_secs()).unwrap_or(i32::MAX).max(1)
+}
+
+/// What people see of a measured quality. Never `Lost`: JS would reconnect.
+pub(super) fn quality(participant_sid: &str, quality: Quality) -> proto::ConnectionQualityInfo {
+    let (grade, score) = match quality {
+        Quality { loss, rtt_ms } if loss > 0.10 || rtt_ms > 500 => (ConnectionQuality::Poor, 2.0),
+        Quality { loss, rtt_ms } if loss > 0.03 || rtt_ms > 250 => (ConnectionQuality::Good, 3.5),
+        Quality { .. } => (ConnectionQuality::Excellent, 4.8),
+    };
+    proto::ConnectionQualityInfo {
+        participant_sid: participant_sid.into(),
+        quality: grade as i32,
+        score,
+    }
+}

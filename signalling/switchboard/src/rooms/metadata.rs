@@ -1,0 +1,110 @@
+//! What participants change about themselves and their tracks.
+
+use super::Limit;
+use super::desk::Context;
+use super::messages::response;
+use super::room::Room;
+use livekit_protocol as proto;
+use livekit_protocol::request_response::{Reason, Request};
+use relay_wire::control::{Command, ParticipantId};
+
+/// Features kept of an audio track.
+const FEATURES_MAX: usize = 16;
+
+impl Room {
+    /// Mutes or unmutes a track of the participant's own.
+    pub(super) fn mute(
+        &mut self,
+        cx: &mut Context<'_>,
+        who: ParticipantId,
+        mute: &proto::MuteTrackRequest,
+    ) {
+        let participant = self.participants.get_mut(&who);
+        let Some(track) = participant.and_then(|p| p.track_by_sid_mut(&mute.sid)) else { return };
+        if track.info.muted == mute.muted {
+            return;
+        }
+        track.info.muted = mute.muted;
+        if track.bound.is_some() {
+            cx.tell(self.id, Command::Mute { track: track.id, muted: mute.muted });
+        }
+        if track.is_live() {
+            self.announce(cx, who);
+        }
+    }
+
+    /// Changes name, metadata and attributes, if the token permits it.
+    pub(super) fn update_metadata(
+        &mut self,
+        cx: &mut Context<'_>,
+        who: ParticipantId,
+        wanted: proto::UpdateParticipantMetadata,
+    ) {
+        let Some(participant) = self.participants.get_mut(&who) else { return };
+        let connection = participant.connection;
+        let id = wanted.request_id;
+        if !participant.grants.may_update_own_metadata() {
+            cx.desk.counters.denied += 1;
+            let request = Some(Request::UpdateMetadata(wanted));
+            let text = "the token does not permit it (video.canUpdateOwnMetadata)";
+            return cx.send(connection, response(id, Reason::NotAllowed, text, request));
+        }
+        let mut attributes = participant.attributes.clone();
+        attributes.extend(wanted.attributes.clone());
+        attributes.retain(|_, value| !value.is_empty());
+        let bytes: usize = attributes.iter().map(|(key, value)| key.len() + value.len()).sum();
+        let limits = cx.desk.config.limits;
+        if bytes.max(wanted.metadata.len()) > limits.metadata_bytes
+            || wanted.name.len() > limits.name_bytes
+        {
+            cx.hit(Limit::MetadataBytes);
+            let request = Some(Request::UpdateMetadata(wanted));
+            let text = "metadata, name or attributes are too long";
+            return cx.send(connection, response(id, Reason::LimitExceeded, text, request));
+        }
+
+        participant.attributes = attributes;
+        if !wanted.metadata.is_empty() {
+            participant.metadata.clone_from(&wanted.metadata);
+        }
+        if !wanted.name.is_empty() {
+            participant.name.clone_from(&wanted.name);
+        }
+        let request = Some(Request::UpdateMetadata(wanted));
+        cx.send(connection, response(id, Reason::Ok, "", request));
+        self.announce(cx, who);
+    }
+
+    /// Takes note of what processing an audio track goes through.
+    pub(super) fn update_audio(
+        &mut self,
+        cx: &mut Context<'_>,
+        who: ParticipantId,
+        wanted: proto::UpdateLocalAudioTrack,
+    ) {
+        let participant = self.participants.get_mut(&who);
+        let track = participant.and_then(|p| p.track_by_sid_mut(&wanted.track_sid));
+        let Some(track) = track else { return };
+        track.info.audio_features = wanted.features;
+        track.info.audio_features.truncate(FEATURES_MAX);
+        if track.is_live() {
+            self.announce(cx, who);
+        }
+    }
+
+    /// Takes note of a video track's new size.
+    pub(super) fn update_video(
+        &mut self,
+        cx: &mut Context<'_>,
+        who: ParticipantId,
+        wanted: &proto::UpdateLocalVideoTrack,
+    ) {
+        let participant = self.participants.get_mut(&who);
+        let track = participant.and_then(|p| p.track_by_sid_mut(&wanted.track_sid));
+        let Some(track) = track else { return };
+        (track.info.width, track.info.height) = (wanted.width, wanted.height);
+        if track.is_live() {
+            self.announce(cx, who);
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! A participant: who it is, what it may do, what it publishes and receives.
+
+use super::permission::Allow;
+use super::publisher::Publisher;
+use super::subscriber::{Subscriber, Subscription};
+use super::track::Track;
+use super::{ConnectionId, Now};
+use crate::token::Grants;
+use livekit_protocol as proto;
+use livekit_protocol::participant_info::{Kind, State};
+use relay_wire::control::{ParticipantId, Quality, TrackId};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+pub(super) struct Participant {
+    pub(super) id: ParticipantId,
+    pub(super) sid: String,
+    pub(super) identity: String,
+    pub(super) name: String,
+    pub(super) metadata: String,
+    pub(super) attributes: BTreeMap<String, String>,
+    pub(super) grants: Grants,
+    pub(super) kind: Kind,
+    pub(super) client_protocol: i32,
+    /// Firefox makes its own track ids, so it needs our sids as stream ids.
+    pub(super) is_firefox: bool,
+    pub(super) state: State,
+    pub(super) joined: Now,
+    /// Grows with each update that others get; SDKs drop what is older.
+    pub(super) version: u32,
+    pub(super) connection: Option<ConnectionId>,
+    /// When the client was last heard, or its connection was lost.
+    pub(super) heard: Instant,
+    pub(super) auto_subscribe: bool,
+    /// Tracks for which the opposite of `auto_subscribe` is wanted.
+    pub(super) exceptions: BTreeSet<TrackId>,
+    /// Who may receive its tracks.
+    pub(super) allow: Allow,
+    pub(super) tracks: BTreeMap<TrackId, Track>,
+    pub(super) publisher: Publisher,
+    pub(super) subscriber: Subscriber,
+    pub(super) subscriptions: BTreeMap<TrackId, Subscription>,
+    pub(super) publisher_quality: Option<Quality>,
+    pub(super) subscriber_quality: Option<Quality>,
+}
+
+impl Participant {
+    /// What others are told: tracks only once they arrive.
+    pub(super) fn info(&self) -> proto::ParticipantInfo {
+        let live = self.tracks.values().filter(|track| track.is_live());
+        let joined_ms = i64::try_from(self.joined.unix_ms).unwrap_or(i64::MAX);
+        proto::ParticipantInfo {
+            sid: self.sid.clone(),
+            identity: self.identity.clone(),
+            state: self.state as i32,
+            tracks: live.map(|track| track.info.clone()).collect(),
+            metadata: self.metadata.clone(),
+            joined_at: joined_ms / 1000,
+            joined_at_ms: joined_ms,
+            name: self.name.clone(),
+            version: self.version,
+            permission: Some(self.permission()),
+            is_publisher: self.is_publisher(),
+            kind: self.kind as i32,
+            attributes: self.attributes.clone().into_iter().collect(),
+            client_protocol: self.client_protocol,
+            ..Default::default()
+        }
+    }
+
+    pub(super) fn is_publisher(&self) -> bool {
+        self.tracks.values().any(|track| track.bound.is_some())
+    }
+
+    #[expect(deprecated, reason = "older SDKs read `recorder` and `agent`")]
+    fn permission(&self) -> proto::ParticipantPermission {
+        let sources = self.grants.can_publish_sources.iter().filter_map(|name| source_of(name));
+        proto::ParticipantPermission {
+            can_subscribe: self.grants.may_subscribe(),
+            can_publish: self.grants.may_publish(),
+            can_publish_data: self.grants.may_publish_data(),
+            can_publish_sources: sources.map(|source| source as i32).collect(),
+            hidden: self.grants.hidden,
+            recorder: self.grants.recorder,
+            can_update_metadata: self.grants.may_update_own_metadata(),
+            agent: self.grants.agent,
+            ..Default::default()
+        }
+    }
+
+    /// Whether a track of this source may be published.
+    pub(super) fn may_publish(&self, source: proto::TrackSource) -> bool {
+        let named = &self.grants.can_publish_sources;
+        let listed = named.is_empty() || named.iter().any(|name| source_of(name) == Some(source));
+        self.grants.may_publish() && listed
+    }
+
+    pub(super) fn track_by_sid_mut(&mut self, sid: &str) -> Option<&mut Track> {
+        self.tracks.values_mut().find(|track| track.info.sid == sid)
+    }
+
+    /// The worse of its two transports.
+    pub(super) fn quality(&self) -> Option<Quality> {
+        let (up, down) = (self.publisher_quality, self.subscriber_quality);
+        match (up, down) {
+            (Some(up), Some(down)) => {
+                Some(Quality { loss: up.loss.max(down.loss), rtt_ms: up.rtt_ms.max(down.rtt_ms) })
+            }
+            (one, None) | (None, one) => one,
+        }
+    }
+}
+
+fn source_of(name: &str) -> Option<proto::TrackSource> {
+    match name.to_ascii_lowercase().as_str() {
+        "camera" => Some(proto::TrackSource::Camera),
+        "microphone" => Some(proto::TrackSource::Microphone),
+        "screen_share" => Some(proto::TrackSource::ScreenShare),
+        "screen_share_audio" => Some(proto::TrackSource::ScreenShareAudio),
+        _ => None,
+    }
+}
+
+/// The kind of participant that a token names.
+pub(super) fn kind_of(name: &str, is_agent: bool) -> Kind {
+    match name.to_ascii_lowercase().as_str() {
+        "ingress" => Kind::Ingress,
+        "egress" => Kind::Egress,
+        "sip" => Kind::Sip,
+        "agent" => Kind::Agent,
+        "connector" => Kind::Connector,
+        "bridge" => Kind::Bridge,
+        _ if is_agent => Kind::Agent,
+        _ => Kind::Standard,
+    }
+}

@@ -1,0 +1,159 @@
+//! A room: its participants, and what all of them are told.
+
+use super::desk::{Context, Place, encode};
+use super::messages::{farewell, leave, update};
+use super::participant::Participant;
+use super::{LeaveReason, Now};
+use livekit_protocol as proto;
+use livekit_protocol::participant_info::State;
+use livekit_protocol::signal_response::Message;
+use relay_wire::control::{Command, ParticipantId, RoomId, TrackId};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::time::Instant;
+
+/// Participants that left and are remembered for those who resume.
+const DEPARTED_MAX: usize = 256;
+
+pub(super) struct Room {
+    pub(super) id: RoomId,
+    pub(super) sid: String,
+    pub(super) name: String,
+    pub(super) created: Now,
+    pub(super) participants: BTreeMap<ParticipantId, Participant>,
+    /// Whose track a sid is; changes only where `Participant::tracks` does.
+    pub(super) tracks: HashMap<String, (ParticipantId, TrackId)>,
+    /// Who left, and when, oldest first.
+    pub(super) departed: VecDeque<(Instant, proto::ParticipantInfo)>,
+    /// Who speaks, as clients were told.
+    pub(super) speakers: BTreeMap<ParticipantId, f32>,
+    pub(super) quality_at: Instant,
+    /// Participants and publishers as clients were told.
+    pub(super) numbers: (u32, u32),
+}
+
+impl Room {
+    pub(super) fn new(id: RoomId, sid: String, name: String, cx: &Context<'_>) -> Self {
+        Self {
+            id,
+            sid,
+            name,
+            created: cx.now,
+            participants: BTreeMap::new(),
+            tracks: HashMap::new(),
+            departed: VecDeque::new(),
+            speakers: BTreeMap::new(),
+            quality_at: cx.now.instant + cx.desk.config.timeouts.quality,
+            numbers: (0, 0),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.participants.is_empty()
+    }
+
+    pub(super) fn place(&self, participant: ParticipantId) -> Place {
+        Place { room: self.id, participant }
+    }
+
+    pub(super) fn by_identity(&self, identity: &str) -> Option<ParticipantId> {
+        let same = |p: &&Participant| p.identity == identity;
+        self.participants.values().find(same).map(|p| p.id)
+    }
+
+    pub(super) fn visible(&self) -> impl Iterator<Item = &Participant> {
+        self.participants.values().filter(|p| !p.grants.hidden)
+    }
+
+    /// Visible participants, and those of them that publish.
+    pub(super) fn count(&self) -> (u32, u32) {
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let publishers = self.visible().filter(|p| p.is_publisher()).count();
+        (count(self.visible().count()), count(publishers))
+    }
+
+    pub(super) fn info(&self, cx: &Context<'_>) -> proto::Room {
+        let created_ms = i64::try_from(self.created.unix_ms).unwrap_or(i64::MAX);
+        let (num_participants, num_publishers) = self.count();
+        proto::Room {
+            sid: self.sid.clone(),
+            name: self.name.clone(),
+            creation_time: created_ms / 1000,
+            creation_time_ms: created_ms,
+            enabled_codecs: super::messages::codecs(&cx.desk.config),
+            num_participants,
+            num_publishers,
+            ..Default::default()
+        }
+    }
+
+    /// Sends one message to everybody who is connected.
+    pub(super) fn spread(&self, cx: &mut Context<'_>, message: Message) {
+        let encoded = encode(message);
+        for connection in self.participants.values().filter_map(|p| p.connection) {
+            cx.send_encoded(connection, encoded.clone());
+        }
+    }
+
+    /// Tells everybody how a participant is now; of a hidden one only itself is told.
+    pub(super) fn announce(&mut self, cx: &mut Context<'_>, who: ParticipantId) {
+        let Some(participant) = self.participants.get_mut(&who) else { return };
+        participant.version += 1;
+        let message = update(vec![participant.info()]);
+        if participant.grants.hidden {
+            cx.send(participant.connection, message);
+        } else {
+            self.spread(cx, message);
+        }
+    }
+
+    /// Removes a participant and says good-bye to it.
+    pub(super) fn expel(&mut self, cx: &mut Context<'_>, who: ParticipantId, reason: LeaveReason) {
+        let Some(participant) = self.participants.get(&who) else { return };
+        let (told, action) = farewell(reason);
+        cx.send(participant.connection, leave(told, action));
+        self.remove(cx, who, reason);
+    }
+
+    /// Removes a participant with all that is its own, and tells the others.
+    pub(super) fn remove(&mut self, cx: &mut Context<'_>, who: ParticipantId, reason: LeaveReason) {
+        let Some(mut gone) = self.participants.remove(&who) else { return };
+        cx.desk.counters.left(reason);
+        if let Some(connection) = gone.connection {
+            cx.close(connection);
+        }
+        cx.desk.transports.remove(&gone.subscriber.transport);
+        if let Some(transport) = gone.publisher.transport {
+            cx.desk.transports.remove(&transport);
+        }
+        cx.tell(self.id, Command::RemoveParticipant(who));
+        self.speakers.remove(&who);
+
+        for track in std::mem::take(&mut gone.tracks).into_values() {
+            self.forget_track(cx, &track.info.sid, track.id);
+        }
+        gone.state = State::Disconnected;
+        gone.version += 1;
+        if !gone.grants.hidden {
+            let mut info = gone.info();
+            info.disconnect_reason = farewell(reason).0 as i32;
+            self.spread(cx, update(vec![info.clone()]));
+            self.departed.push_back((cx.now.instant, info));
+            if self.departed.len() > DEPARTED_MAX {
+                self.departed.pop_front();
+            }
+        }
+        self.negotiate_all(cx);
+    }
+
+    /// Forgets a track that its participant has no more; the relay ends its subscriptions itself.
+    pub(super) fn forget_track(&mut self, cx: &mut Context<'_>, sid: &str, track: TrackId) {
+        self.tracks.remove(sid);
+        cx.desk.tracks.remove(&track);
+        for participant in self.participants.values_mut() {
+            participant.exceptions.remove(&track);
+            if let Some(subscription) = participant.subscriptions.remove(&track) {
+                participant.subscriber.leave(&subscription.mid);
+            }
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! A published track.
+
+use crate::sdp::Facts;
+use livekit_protocol as proto;
+use livekit_protocol::{TrackSource, TrackType, VideoQuality};
+use relay_wire::control::{Choice, Codec, Kind, TrackId};
+
+/// Layers and codecs kept of what a client says about a track.
+const LAYERS_MAX: usize = 8;
+const CODECS_MAX: usize = 8;
+const FEATURES_MAX: usize = 16;
+/// Bytes of a stream name that goes into `a=msid`.
+const STREAM_BYTES_MAX: usize = 64;
+
+/// A track: announced by AddTrack, bound by an offer, live with its first packet.
+#[derive(Clone, Debug)]
+pub(super) struct Track {
+    pub(super) id: TrackId,
+    pub(super) kind: Kind,
+    /// What everybody is told of it.
+    pub(super) info: proto::TrackInfo,
+    /// Names under which it may appear in `a=msid`; the first is AddTrack's.
+    pub(super) cids: Vec<String>,
+    pub(super) preferred: Option<Codec>,
+    pub(super) stereo: bool,
+    /// What the relay knows of it, once an offer carried it.
+    pub(super) bound: Option<Facts>,
+    /// What arrives, once it does.
+    pub(super) codec: Option<Codec>,
+    /// Whether its publisher was told that somebody receives it.
+    pub(super) received: bool,
+}
+
+impl Track {
+    pub(super) fn new(id: TrackId, sid: String, kind: Kind, add: &proto::AddTrackRequest) -> Self {
+        let preferred = add.simulcast_codecs.first().and_then(|first| codec_of(&first.codec));
+        let mut cids = vec![add.cid.clone()];
+        let others = add.simulcast_codecs.iter().take(CODECS_MAX).map(|codec| codec.cid.clone());
+        cids.extend(others.filter(|cid| !cid.is_empty() && *cid != add.cid));
+        let stereo = is_stereo(add);
+        Self {
+            id,
+            kind,
+            info: info_of(sid, kind, preferred, add),
+            cids,
+            preferred,
+            stereo,
+            bound: None,
+            codec: None,
+            received: false,
+        }
+    }
+
+    pub(super) fn is_live(&self) -> bool {
+        self.codec.is_some()
+    }
+
+    /// Takes note of the codec that arrives.
+    pub(super) fn started(&mut self, codec: Codec) {
+        self.codec = Some(codec);
+        self.info.mime_type = mime(codec).into();
+        if let Some(first) = self.info.codecs.first_mut() {
+            first.mime_type = mime(codec).into();
+        }
+    }
+
+    /// Takes note of the m-line on which it comes.
+    pub(super) fn bind(&mut self, facts: Facts) {
+        self.info.mid.clone_from(&facts.mid);
+        if let Some(first) = self.info.codecs.first_mut() {
+            first.mid.clone_from(&facts.mid);
+        }
+        self.bound = Some(facts);
+    }
+
+    /// Name of the stream that shares lip sync with it, or its own sid.
+    pub(super) fn stream(&self) -> &str {
+        let given = self.info.stream.as_str();
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        if !given.is_empty()
+            && given.len() <= STREAM_BYTES_MAX
+            && given.bytes().all(plain)
+            && !given.starts_with("TR")
+        {
+            return given;
+        }
+        match self.info.source() {
+            TrackSource::Camera | TrackSource::Microphone => "camera",
+            TrackSource::ScreenShare | TrackSource::ScreenShareAudio => "screen",
+            TrackSource::Unknown => &self.info.sid,
+        }
+    }
+
+    /// The layer that a subscriber's settings ask for.
+    pub(super) fn choice(&self, settings: &proto::UpdateTrackSettings) -> Choice {
+        if settings.disabled {
+            return Choice::Paused;
+        }
+        if self.kind == Kind::Audio {
+            return Choice::High;
+        }
+        if settings.width > 0 && settings.height > 0 {
+            return self.choice_for(settings.width, settings.height);
+        }
+        choice_of(settings.quality())
+    }
+
+    /// The smallest layer that covers a picture of this size, by the shorter side.
+    #[expect(deprecated, reason = "`layers` is what clients fill")]
+    fn choice_for(&self, width: u32, height: u32) -> Choice {
+        let portrait = self.info.width < self.info.height;
+        let side = |width: u32, height: u32| if portrait { width } else { height };
+        let wanted = side(width, height);
+        let covers = |layer: &&proto::VideoLayer| side(layer.width, layer.height) >= wanted;
+        let covering = self.info.layers.iter().filter(covers);
+        let smallest = covering.min_by_key(|layer| side(layer.width, layer.height));
+
+        smallest.map_or(Choice::High, |layer| choice_of(layer.quality()))
+    }
+}
+
+fn choice_of(quality: VideoQuality) -> Choice {
+    match quality {
+        VideoQuality::Low => Choice::Low,
+        VideoQuality::Medium => Choice::Medium,
+        VideoQuality::High => Choice::High,
+        VideoQuality::Off => Choice::Paused,
+    }
+}
+
+pub(super) fn kind_of(codec: Codec) -> Kind {
+    match codec {
+        Codec::Opus => Kind::Audio,
+        Codec::Vp8 | Codec::H264 => Kind::Video,
+    }
+}
+
+pub(super) fn mime(codec: Codec) -> &'static str {
+    match codec {
+        Codec::Opus => "audio/opus",
+        Codec::Vp8 => "video/VP8",
+        Codec::H264 => "video/H264",
+    }
+}
+
+fn codec_of(name: &str) -> Option<Codec> {
+    let name = name.rsplit('/').next().unwrap_or(name);
+    [Codec::Opus, Codec::Vp8, Codec::H264].into_iter().find(|codec| {
+        mime(*codec).rsplit('/').next().is_some_and(|known| known.eq_ignore_ascii_case(name))
+    })
+}
+
+#[expect(deprecated, reason = "older SDKs say it so")]
+fn is_stereo(add: &proto::AddTrackRequest) -> bool {
+    add.stereo || add.audio_features.contains(&(proto::AudioTrackFeature::TfStereo as i32))
+}
+
+#[expect(deprecated, reason = "SDKs read and write these fields")]
+fn info_of(
+    sid: String,
+    kind: Kind,
+    preferred: Option<Codec>,
+    add: &proto::AddTrackRequest,
+) -> proto::TrackInfo {
+    let layers: Vec<_> = add.layers.iter().take(LAYERS_MAX).cloned().collect();
+    let mut codecs: Vec<_> = add
+        .simulcast_codecs
+        .iter()
+        .take(CODECS_MAX)
+        .map(|codec| proto::SimulcastCodecInfo {
+            mime_type: codec_of(&codec.codec).map_or(String::new(), |codec| mime(codec).into()),
+            cid: codec.cid.clone(),
+            layers: codec.layers.iter().take(LAYERS_MAX).cloned().collect(),
+            ..Default::default()
+        })
+        .collect();
+    if codecs.is_empty() {
+        let layers = layers.clone();
+        let cid = add.cid.clone();
+        codecs.push(proto::SimulcastCodecInfo { cid, layers, ..Default::default() });
+    }
+    let (r#type, likely) = match kind {
+        Kind::Audio => (TrackType::Audio, Codec::Opus),
+        Kind::Video => (TrackType::Video, preferred.unwrap_or(Codec::Vp8)),
+    };
+    proto::TrackInfo {
+        sid,
+        r#type: r#type as i32,
+        name: add.name.clone(),
+        muted: add.muted,
+        width: add.width,
+        height: add.height,
+        simulcast: layers.len() > 1,
+        disable_dtx: add.disable_dtx,
+        source: add.source,
+        layers,
+        mime_type: mime(likely).into(),
+        codecs,
+        stereo: is_stereo(add),
+        // Redundant audio is not spoken here.
+        disable_red: true,
+        encryption: add.encryption,
+        stream: add.stream.clone(),
+        audio_features: add.audio_features.iter().take(FEATURES_MAX).copied().collect(),
+        backup_codec_policy: add.backup_codec_policy,
+        packet_trailer_features: add
+            .packet_trailer_features
+            .iter()
+            .take(FEATURES_MAX)
+            .copied()
+            .collect(),
+        ..Default::default()
+    }
+}
