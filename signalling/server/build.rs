@@ -1,6 +1,5 @@
 //! Puts the conference page into the binary: a table of the files that `make page` built.
 
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
@@ -30,15 +29,15 @@ fn main() -> io::Result<()> {
     collect(&dist, &mut files)?;
     files.sort();
     let mut table = String::from("&[\n");
-    for file in &files {
-        let name = file.strip_prefix(&dist).map_err(io::Error::other)?;
-        let hash = hash(&fs::read(file)?);
-        writeln!(
-            table,
-            "    (\"/{}\", \"\\\"{hash:016x}\\\"\", include_bytes!({file:?})),",
-            name.display()
-        )
-        .map_err(io::Error::other)?;
+    for (index, file) in files.iter().enumerate() {
+        let name = file.strip_prefix(&dist).map_err(io::Error::other)?.display();
+        let content = fs::read(file)?;
+        let hash = hash(&content);
+        // A copy: the page may be built anew while this crate compiles.
+        let copy = out.join(format!("asset-{index}"));
+        fs::write(&copy, content)?;
+        table +=
+            &format!("    (\"/{name}\", \"\\\"{hash:016x}\\\"\", include_bytes!({copy:?})),\n");
     }
     table.push(']');
 

@@ -69,15 +69,10 @@ impl Bound {
         let metrics = Arc::new(Metrics::new(extra_metrics)?);
         let switchboard = Switchboard::new(config.switchboard.clone(), rand::random());
         let limits = config.limits;
-        let (hub, handle) =
-            Hub::new(switchboard, Relay::start(link), Arc::clone(&metrics), limits);
+        let (hub, handle) = Hub::new(switchboard, Relay::start(link), Arc::clone(&metrics), limits);
         let (stop, stopped) = watch::channel(false);
-        let server = Server {
-            config,
-            hub: handle,
-            metrics: Arc::clone(&metrics),
-            stop: stopped.clone(),
-        };
+        let server =
+            Server { config, hub: handle, metrics: Arc::clone(&metrics), stop: stopped.clone() };
         let router = routes::router(Arc::new(server));
         let slots = Arc::new(Semaphore::new(limits.connections));
 

@@ -31,8 +31,6 @@ pub struct Config {
     pub data: PathBuf,
     /// Who may read `/metrics`, loopback besides (`metrics.allow`).
     pub metrics_allow: Vec<Network>,
-    /// Name of this node, in logs.
-    pub node: String,
     /// What the rooms are told.
     pub switchboard: signalling_switchboard::Config,
     /// Bounds.

@@ -24,3 +24,5 @@ pub use error::{ServeError, StartError};
 pub use link::Link;
 pub use monitor::Monitor;
 pub use network::{Network, local_addresses};
+pub use relay_wire::control;
+pub use signalling_switchboard::{Config as SwitchboardConfig, IceServer, token};

@@ -1,7 +1,7 @@
 //! The control socket of a relay in another process: connected again whenever it is lost.
 
 use crate::link::SocketEvent;
-use relay_wire::control::Request;
+use relay_wire::control::{Hello, Request, VERSION};
 use relay_wire::frame;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,11 +10,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 /// First pause after a failed attempt; it doubles with each.
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
 /// Longest pause between attempts.
 const BACKOFF_MAX: Duration = Duration::from_secs(2);
+/// Time in which the relay must say its version.
+const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
 /// Bytes read at once.
 const READ_BYTES: usize = 64 << 10;
 /// Bytes of requests that are written at once.
@@ -27,7 +30,7 @@ pub(crate) async fn run(path: PathBuf, requests_max: usize, events: mpsc::Sender
     while !events.is_closed() {
         match UnixStream::connect(&path).await {
             Ok(stream) => {
-                tracing::info!(socket = %path.display(), "relay connected");
+                tracing::info!(socket = %path.display(), "relay found");
                 (backoff, told) = (BACKOFF_MIN, false);
                 let Some(error) = connection(stream, requests_max, &events).await else {
                     return;
@@ -55,35 +58,63 @@ async fn connection(
     requests_max: usize,
     events: &mpsc::Sender<SocketEvent>,
 ) -> Option<io::Error> {
-    let (reader, writer) = stream.into_split();
+    let (mut reader, mut writer) = stream.into_split();
+    let mut frames = frame::Reader::new();
+    let greeting = greet(&mut reader, &mut writer, &mut frames);
+    match timeout(HELLO_TIMEOUT, greeting).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => return Some(error),
+        Err(_) => return Some(io::ErrorKind::TimedOut.into()),
+    }
+
     let (sender, requests) = mpsc::channel(requests_max);
     events.send(SocketEvent::Up(sender)).await.ok()?;
     let ended = tokio::select! {
-        ended = read(reader, events) => ended,
+        ended = read(reader, frames, events) => ended,
         ended = write(writer, requests) => ended,
     };
-    let error = ended.err().unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into());
     events.send(SocketEvent::Down).await.ok()?;
 
-    Some(error)
+    Some(ended.err().unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into()))
+}
+
+/// Both sides name their version first.
+async fn greet(
+    reader: &mut OwnedReadHalf,
+    writer: &mut OwnedWriteHalf,
+    frames: &mut frame::Reader,
+) -> io::Result<()> {
+    let mut hello = Vec::new();
+    frame::encode(&Hello { version: VERSION }, &mut hello).map_err(io::Error::other)?;
+    writer.write_all(&hello).await?;
+    let mut bytes = vec![0; READ_BYTES];
+    loop {
+        if let Some(Hello { version }) = frames.next().map_err(io::Error::other)? {
+            let told = format!("the relay speaks version {version}, we speak {VERSION}");
+            return if version == VERSION { Ok(()) } else { Err(io::Error::other(told)) };
+        }
+        match reader.read(&mut bytes).await? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            len => frames.push(&bytes[..len]),
+        }
+    }
 }
 
 async fn read(
     mut reader: OwnedReadHalf,
+    mut frames: frame::Reader,
     events: &mpsc::Sender<SocketEvent>,
 ) -> io::Result<()> {
-    let mut frames = frame::Reader::new();
     let mut bytes = vec![0; READ_BYTES];
     loop {
-        let len = reader.read(&mut bytes).await?;
-        if len == 0 {
-            return Ok(());
-        }
-        frames.push(&bytes[..len]);
         while let Some(message) = frames.next().map_err(io::Error::other)? {
             if events.send(SocketEvent::Message(message)).await.is_err() {
                 return Ok(());
             }
+        }
+        match reader.read(&mut bytes).await? {
+            0 => return Ok(()),
+            len => frames.push(&bytes[..len]),
         }
     }
 }

@@ -46,8 +46,7 @@ fn refuse_token(error: &TokenError) -> Refused {
 
 /// Whether the holder of these claims may join now: grants, limits, and the relay is there.
 pub(super) async fn admit(server: &Server, claims: &Claims) -> Result<(), Refused> {
-    let unavailable =
-        |label, reason| Refused::new(StatusCode::SERVICE_UNAVAILABLE, label, reason);
+    let unavailable = |label, reason| Refused::new(StatusCode::SERVICE_UNAVAILABLE, label, reason);
     let Some(admissible) = server.hub.admissible(claims).await else {
         return Err(unavailable("shutdown", "the server is stopping; try again"));
     };

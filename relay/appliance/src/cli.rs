@@ -1,0 +1,131 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::time::Duration;
+
+const EXAMPLES: &str = "\
+Examples:
+  millrace serve                                      calls on this machine, without any setting
+  millrace serve --set http.listen=0.0.0.0:7880       calls on this network, HTTPS on 7443
+  millrace serve --config /etc/millrace/millrace.toml
+  millrace token create --identity ann --room demo    a token for a LiveKit SDK
+  millrace check-config millrace.toml                 is this configuration right?
+
+Configuration is /etc/millrace/millrace.toml if it is there. Exit code 2: the configuration is
+wrong; the line printed names the key and the fix.";
+
+/// A media relay appliance for video calls: signalling and SFU in one binary.
+#[derive(Debug, Parser)]
+#[command(name = "millrace", version, after_help = EXAMPLES, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) settings: SettingArgs,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Args, Debug)]
+pub(crate) struct SettingArgs {
+    /// Configuration file (TOML)
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(crate) config: Option<PathBuf>,
+    /// Sets one key, as in --set media.shards=2; the last one wins
+    #[arg(long = "set", value_name = "KEY=VALUE", global = true)]
+    pub(crate) sets: Vec<String>,
+    /// What is logged, as in --log debug or --log info,signalling_server=debug
+    #[arg(long, value_name = "FILTER", env = "RUST_LOG", hide_env_values = true, global = true)]
+    pub(crate) log: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Runs everything in one process
+    Serve,
+    /// Runs the media relay alone; signalling connects to control.socket
+    Relay,
+    /// Runs signalling alone; it connects to the relay at control.socket
+    Signalling,
+    /// Works with access tokens
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Says whether a configuration file is right
+    CheckConfig {
+        /// The file (TOML)
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Prints a token with which one person or program may join a room
+    Create(TokenArgs),
+}
+
+/// What a token is to say.
+#[derive(Args, Debug)]
+pub(crate) struct TokenArgs {
+    /// Who joins; an identity is in a room once
+    #[arg(long)]
+    pub(crate) identity: String,
+    /// The room
+    #[arg(long)]
+    pub(crate) room: String,
+    /// The name that others see
+    #[arg(long, default_value = "")]
+    pub(crate) name: String,
+    /// How long it is valid: 90s, 30m, 6h, 7d
+    #[arg(long, default_value = "6h", value_parser = duration)]
+    pub(crate) ttl: Duration,
+    /// May publish audio and video
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+    pub(crate) can_publish: bool,
+    /// May receive audio and video
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+    pub(crate) can_subscribe: bool,
+    /// May send data messages
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+    pub(crate) can_publish_data: bool,
+    /// API key that signs it; the first of the configuration when left out
+    #[arg(long, value_name = "NAME")]
+    pub(crate) key: Option<String>,
+}
+
+/// Reads `90s`, `30m`, `6h`, `7d`, or seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let seconds = match &text[digits.len()..] {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return Err("use s, m, h or d, as in 6h".to_owned()),
+    };
+    let count: u64 = digits.parse().map_err(|_| "a number with s, m, h or d, as in 6h")?;
+    match count.checked_mul(seconds) {
+        None | Some(0) => Err("must be longer than nothing and shorter than for ever".to_owned()),
+        Some(seconds) => Ok(Duration::from_secs(seconds)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_have_units() {
+        assert_eq!(duration("6h"), Ok(Duration::from_secs(21_600)));
+        assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("2d"), Ok(Duration::from_secs(172_800)));
+        for wrong in ["", "h", "6w", "0s", "-1h", "99999999999999999999d", "600000000000000000d"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The subcommands.
+
+mod announce;
+mod embedded;
+mod relay;
+mod serve;
+mod signalling;
+mod token;
+
+use crate::access::Access;
+use crate::cli::{Cli, Command, TokenCommand};
+use crate::config::{Config, ConfigError};
+use crate::logging;
+use anyhow::Context;
+use std::future::Future;
+
+/// Does what the command line asks for.
+pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
+    let file = match &cli.command {
+        Command::CheckConfig { file } => Some(file.clone()),
+        _ => cli.settings.config.clone(),
+    };
+    let config = Config::load(file.as_deref(), &cli.settings.sets)?;
+    let log = || logging::start(config.log_json, cli.settings.log.as_deref());
+    match cli.command {
+        Command::Token(TokenCommand::Create(args)) => token::create(&config, &args),
+        Command::CheckConfig { file } => {
+            println!("{}: OK", file.display());
+            Ok(())
+        }
+        Command::Serve => {
+            log()?;
+            block_on(serve::run(&config, &Access::of(&config)?))
+        }
+        Command::Relay => {
+            log()?;
+            block_on(relay::run(&config))
+        }
+        Command::Signalling => {
+            log()?;
+            block_on(signalling::run(&config, &Access::of(&config)?))
+        }
+    }
+}
+
+/// The web server's configuration.
+fn web(config: &Config, access: &Access) -> Result<signalling_server::Config, ConfigError> {
+    let switchboard = signalling_server::SwitchboardConfig {
+        node: config.node_name.clone(),
+        region: config.node_region.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        ..signalling_server::SwitchboardConfig::default()
+    };
+
+    Ok(signalling_server::Config {
+        listen: access.http,
+        tls_listen: access.tls,
+        // In development on loopback nobody needs HTTPS, and nobody asked for this port.
+        tls_optional: access.development
+            && config.http_tls_listen.is_none()
+            && access.http.ip().is_loopback(),
+        metrics_listen: None,
+        certificate: config.certificate()?,
+        keys: access.keys.clone(),
+        development: access.development,
+        guests: config.guests,
+        guest_key: access.key.clone(),
+        data: config.data.clone(),
+        metrics_allow: config.metrics_allow.clone(),
+        switchboard,
+        limits: signalling_server::Limits::default(),
+    })
+}
+
+/// The media plane's configuration.
+fn media(config: &Config, development: bool) -> relay_server::Config {
+    relay_server::Config {
+        listen: config.media_listen.clone(),
+        advertise: config.media_advertise.clone(),
+        development,
+        io: config.media_io,
+        shards: config.media_shards,
+        dtls: config.media_dtls,
+        data_directory: config.data.clone(),
+        limits: relay_server::Limits::default(),
+    }
+}
+
+fn block_on(future: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("signalling")
+        .build()
+        .context("cannot start the runtime")?;
+
+    runtime.block_on(future)
+}

@@ -1,0 +1,51 @@
+//! `millrace relay`: the media relay alone; signalling connects to its control socket.
+
+use super::serve::stop_relay;
+use crate::config::Config;
+use crate::notify;
+use crate::signals::Signals;
+use anyhow::{Context, bail};
+use relay_server::control::ControlSocket;
+use signalling_server::Monitor;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+const METRICS_PORT: u16 = 9478;
+
+/// Relays until a signal or a failure.
+pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
+    let development = config.keys.is_empty();
+    let own: IpAddr = if development { Ipv4Addr::LOCALHOST } else { Ipv4Addr::UNSPECIFIED }.into();
+    let metrics = config.metrics_listen.unwrap_or(SocketAddr::from((own, METRICS_PORT)));
+    let monitor = Monitor::bind(metrics, config.metrics_allow.clone())?;
+    let control = ControlSocket::bind(&config.control_socket)?;
+    let relay = relay_server::start(&super::media(config, development), control.events())?;
+    let control = control.serve(relay.handle()).context("the control socket does not start")?;
+    let mut signals = Signals::new()?;
+    tracing::info!(
+        shards = relay.shards(),
+        candidates = ?relay.candidates(),
+        control = %config.control_socket.display(),
+        "relaying"
+    );
+    notify::tell("READY=1");
+
+    let failed = relay.failed();
+    let stop = async {
+        tokio::select! {
+            () = signals.end() => {}
+            _ = failed.clone() => {}
+        }
+        notify::tell("STOPPING=1");
+    };
+    let served = tokio::select! {
+        served = monitor.serve(vec![Box::new(relay.collector())], stop) => served,
+        () = notify::watchdog() => Ok(()),
+    };
+    control.stop();
+    stop_relay(relay).await?;
+    if let Some(reason) = failed.reason() {
+        bail!("the relay failed: {reason}; the service manager should start it again");
+    }
+
+    Ok(served?)
+}

@@ -1,0 +1,128 @@
+//! Which keys exist, and what to say about the others.
+
+use super::error::{ConfigError, Origin};
+
+/// How `--set` reads a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The text as it is.
+    Text,
+    /// A TOML array, or one element as it is.
+    List,
+    /// TOML: a number, true, false.
+    Toml,
+}
+
+/// Every key but `keys.NAME`.
+const KEYS: &[(&str, Kind)] = &[
+    ("control.socket", Kind::Text),
+    ("data.directory", Kind::Text),
+    ("http.listen", Kind::Text),
+    ("http.tls_listen", Kind::Text),
+    ("log.format", Kind::Text),
+    ("media.advertise", Kind::List),
+    ("media.dtls", Kind::Text),
+    ("media.io", Kind::Text),
+    ("media.listen", Kind::List),
+    ("media.shards", Kind::Toml),
+    ("metrics.allow", Kind::List),
+    ("metrics.listen", Kind::Text),
+    ("node.name", Kind::Text),
+    ("node.region", Kind::Text),
+    ("page.guests", Kind::Toml),
+    ("tls.cert", Kind::Text),
+    ("tls.key", Kind::Text),
+];
+
+/// Sections that this version does not have yet: refused, so that nothing is silently ignored.
+const LATER: &[&str] = &["stun", "turn", "xdp", "redis", "recording", "webhook", "policy"];
+
+/// The kind of a key, or why there is no such key.
+pub(crate) fn kind(key: &str, origin: &Origin) -> Result<Kind, ConfigError> {
+    if key.strip_prefix("keys.").is_some_and(|name| !name.is_empty()) {
+        return Ok(Kind::Text);
+    }
+    if let Some((_, kind)) = KEYS.iter().find(|(name, _)| *name == key) {
+        return Ok(*kind);
+    }
+
+    Err(unknown(key, origin))
+}
+
+/// Whether a section has keys of ours; an empty section may stand.
+pub(crate) fn section(section: &str, origin: &Origin) -> Result<(), ConfigError> {
+    let ours = |key: &str| key.strip_prefix(section).is_some_and(|rest| rest.starts_with('.'));
+    if section == "keys" || KEYS.iter().any(|(name, _)| ours(name)) {
+        return Ok(());
+    }
+
+    Err(unknown(section, origin))
+}
+
+fn unknown(key: &str, origin: &Origin) -> ConfigError {
+    let first = key.split('.').next().unwrap_or(key);
+    let hint = if LATER.contains(&first) {
+        format!("\"{first}\" is not supported by this version yet: take it out")
+    } else {
+        let names = KEYS.iter().map(|(name, _)| *name).chain(["keys.NAME"]);
+        let nearest = names.min_by_key(|name| distance(key, name));
+        match nearest.filter(|name| distance(key, name) <= name.len() / 2) {
+            Some(name) => format!("did you mean \"{name}\"?"),
+            None => "take it out; the README lists the keys".to_owned(),
+        }
+    };
+
+    ConfigError::UnknownKey { origin: origin.clone(), key: key.to_owned(), hint }
+}
+
+/// How many letters must be changed, added or taken out to make one text of the other.
+fn distance(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (above, letter) in from.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = above + 1;
+        for (column, other) in to.iter().enumerate() {
+            let changed = diagonal + usize::from(letter != *other);
+            diagonal = row[column + 1];
+            row[column + 1] = changed.min(row[column] + 1).min(diagonal + 1);
+        }
+    }
+
+    row[to.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hint(key: &str) -> String {
+        kind(key, &Origin::CommandLine).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_nearest_key_is_suggested() {
+        assert!(hint("http.listn").contains("did you mean \"http.listen\"?"));
+        assert!(hint("media.shard").contains("did you mean \"media.shards\"?"));
+        assert!(hint("page.guest").contains("\"page.guests\""));
+    }
+
+    #[test]
+    fn keys_of_later_versions_are_refused_by_name() {
+        assert!(hint("turn.realm").contains("not supported by this version yet"));
+        assert!(hint("redis.url").contains("redis"));
+    }
+
+    #[test]
+    fn an_api_key_has_any_name() {
+        assert_eq!(kind("keys.anything", &Origin::CommandLine), Ok(Kind::Text));
+        assert!(kind("keys.", &Origin::CommandLine).is_err());
+    }
+
+    #[test]
+    fn distance_counts_changes() {
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("same", "same"), 0);
+    }
+}

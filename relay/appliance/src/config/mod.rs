@@ -1,0 +1,181 @@
+//! The configuration: a TOML file, `--set`, and defaults.
+
+mod error;
+mod keys;
+mod settings;
+mod value;
+
+pub(crate) use error::ConfigError;
+use relay_server::{Advertise, DtlsVersions, IoKind};
+use settings::Setting;
+use signalling_server::{CertificateFiles, Network};
+use std::collections::BTreeMap;
+use std::env;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+/// Read when `--config` is not given and it is there.
+const DEFAULT_FILE: &str = "/etc/millrace/millrace.toml";
+const MEDIA_PORT: u16 = 3478;
+
+/// What was configured; `None` and empty where a default depends on other things.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    /// `http.listen`.
+    pub(crate) http_listen: Option<SocketAddr>,
+    /// `http.tls_listen`; `Some(None)` when it is the empty text: no HTTPS.
+    pub(crate) http_tls_listen: Option<Option<SocketAddr>>,
+    tls_cert: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
+    /// `media.listen`.
+    pub(crate) media_listen: Vec<SocketAddr>,
+    /// `media.advertise`.
+    pub(crate) media_advertise: Vec<Advertise>,
+    /// `media.io`.
+    pub(crate) media_io: IoKind,
+    /// `media.shards`.
+    pub(crate) media_shards: Option<u16>,
+    /// `media.dtls`.
+    pub(crate) media_dtls: DtlsVersions,
+    /// `keys.NAME`.
+    pub(crate) keys: BTreeMap<String, String>,
+    /// `page.guests`.
+    pub(crate) guests: bool,
+    /// `metrics.listen`.
+    pub(crate) metrics_listen: Option<SocketAddr>,
+    /// `metrics.allow`.
+    pub(crate) metrics_allow: Vec<Network>,
+    /// `log.format` is `json`.
+    pub(crate) log_json: bool,
+    /// `control.socket`.
+    pub(crate) control_socket: PathBuf,
+    /// `node.name`.
+    pub(crate) node_name: String,
+    /// `node.region`.
+    pub(crate) node_region: String,
+    /// `data.directory`.
+    pub(crate) data: PathBuf,
+}
+
+impl Config {
+    /// Reads the file (or the default one, if it is there), then the `--set`s in their order.
+    pub(crate) fn load(file: Option<&Path>, sets: &[String]) -> Result<Self, ConfigError> {
+        let default = Path::new(DEFAULT_FILE);
+        let file = file.or(default.exists().then_some(default));
+        let mut all = file.map(settings::from_file).transpose()?.unwrap_or_default();
+        for set in sets {
+            all.push(settings::from_command_line(set)?);
+        }
+        let mut config = Self::new();
+        for setting in &all {
+            config.apply(setting)?;
+        }
+        config.certificate()?;
+
+        Ok(config)
+    }
+
+    /// The operator's certificate, if both files are named.
+    pub(crate) fn certificate(&self) -> Result<Option<CertificateFiles>, ConfigError> {
+        let lacks = |key, other| {
+            let problem = format!("is not set, but {other} is: a certificate needs both");
+            Err(ConfigError::Contradiction { key, problem })
+        };
+        match (&self.tls_cert, &self.tls_key) {
+            (None, None) => Ok(None),
+            (Some(_), None) => lacks("tls.key", "tls.cert"),
+            (None, Some(_)) => lacks("tls.cert", "tls.key"),
+            (Some(certificate), Some(key)) => {
+                Ok(Some(CertificateFiles { certificate: certificate.clone(), key: key.clone() }))
+            }
+        }
+    }
+
+    fn new() -> Self {
+        Self {
+            http_listen: None,
+            http_tls_listen: None,
+            tls_cert: None,
+            tls_key: None,
+            media_listen: vec![
+                (Ipv4Addr::UNSPECIFIED, MEDIA_PORT).into(),
+                (Ipv6Addr::UNSPECIFIED, MEDIA_PORT).into(),
+            ],
+            media_advertise: Vec::new(),
+            media_io: IoKind::Uring,
+            media_shards: None,
+            media_dtls: DtlsVersions::Auto,
+            keys: BTreeMap::new(),
+            guests: false,
+            metrics_listen: None,
+            metrics_allow: Network::loopback(),
+            log_json: false,
+            control_socket: PathBuf::from("/run/millrace/relay.sock"),
+            node_name: host_name(),
+            node_region: String::new(),
+            data: data_directory(),
+        }
+    }
+
+    fn apply(&mut self, setting: &Setting) -> Result<(), ConfigError> {
+        match setting.key.as_str() {
+            "http.listen" => self.http_listen = Some(setting.address()?),
+            "http.tls_listen" if setting.text()?.is_empty() => self.http_tls_listen = Some(None),
+            "http.tls_listen" => self.http_tls_listen = Some(Some(setting.address()?)),
+            "tls.cert" => self.tls_cert = Some(setting.filled()?.into()),
+            "tls.key" => self.tls_key = Some(setting.filled()?.into()),
+            "media.listen" => {
+                self.media_listen = setting.list("ADDRESS:PORT, as \"0.0.0.0:3478\"")?;
+                if self.media_listen.is_empty() {
+                    return Err(setting.wrong("must name at least one ADDRESS:PORT"));
+                }
+            }
+            "media.advertise" => {
+                self.media_advertise = setting.list("an address, or PUBLIC/LOCAL behind NAT")?;
+            }
+            "media.io" if setting.text()? == "xdp" => {
+                return Err(
+                    setting.wrong("\"xdp\" is not supported by this version yet: use uring")
+                );
+            }
+            "media.io" => {
+                let choices = [("uring", IoKind::Uring), ("mmsg", IoKind::Mmsg)];
+                self.media_io = setting.one_of(&choices)?;
+            }
+            "media.shards" => self.media_shards = Some(setting.number(1..=1_024)?),
+            "media.dtls" => {
+                let choices = [("auto", DtlsVersions::Auto), ("1.2", DtlsVersions::Only12)];
+                self.media_dtls = setting.one_of(&choices)?;
+            }
+            "page.guests" => self.guests = setting.flag()?,
+            "metrics.listen" => self.metrics_listen = Some(setting.address()?),
+            "metrics.allow" => {
+                self.metrics_allow = setting.list("an address range, as \"10.0.0.0/8\"")?;
+            }
+            "log.format" => self.log_json = setting.one_of(&[("text", false), ("json", true)])?,
+            "control.socket" => self.control_socket = setting.filled()?.into(),
+            "node.name" => self.node_name = setting.filled()?.to_owned(),
+            "node.region" => self.node_region = setting.text()?.to_owned(),
+            "data.directory" => self.data = setting.filled()?.into(),
+            key => {
+                let name = key.strip_prefix("keys.").unwrap_or(key);
+                self.keys.insert(name.to_owned(), setting.filled()?.to_owned());
+            }
+        }
+
+        Ok(())
+    }
+}
+
+/// `data` here, unless systemd names a state directory.
+fn data_directory() -> PathBuf {
+    let states = env::var("STATE_DIRECTORY").unwrap_or_default();
+    let first = states.split(':').next().unwrap_or_default();
+    if first.is_empty() { PathBuf::from("data") } else { PathBuf::from(first) }
+}
+
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() { "millrace".to_owned() } else { name.to_owned() }
+}
