@@ -4,8 +4,10 @@
 
 mod config;
 mod egress;
+mod hash;
 mod outbox;
 mod packet;
+mod room;
 mod srtp;
 mod stats;
 
@@ -13,5 +15,6 @@ pub use config::{Config, DtlsVersions, Limits};
 pub use egress::Egress;
 pub use outbox::{Event, HandOver, Outbox, Transmit};
 pub use packet::{Packet, Path};
+pub use room::Room;
 pub use srtp::{MasterKey, Profile, SrtpEgress, SrtpIngress, from_keying_material};
 pub use stats::{Counters, DropReason, Drops};

@@ -1,0 +1,63 @@
+//! The newest packets of a video layer, plain, to be sent again to subscribers who lost them.
+
+use super::media::Media;
+
+/// Packets that are kept at most.
+const PACKETS: u64 = 1024;
+/// A packet longer than this is not kept.
+const PACKET_MAX: usize = 2048;
+
+#[derive(Clone, Copy)]
+struct Entry {
+    /// Place of the payload among all bytes ever written.
+    start: u64,
+    len: usize,
+    media: Media,
+}
+
+/// A ring of packets over a ring of bytes; both are allocated once.
+pub(super) struct Store {
+    entries: Box<[Option<Entry>]>,
+    bytes: Box<[u8]>,
+    written: u64,
+}
+
+impl Store {
+    /// A store of `bytes` of payloads.
+    pub(super) fn new(bytes: usize) -> Self {
+        Self {
+            entries: vec![None; PACKETS as usize].into_boxed_slice(),
+            bytes: vec![0; bytes.max(PACKET_MAX)].into_boxed_slice(),
+            written: 0,
+        }
+    }
+
+    /// Keeps a packet; the oldest ones go.
+    pub(super) fn push(&mut self, media: &Media, payload: &[u8]) {
+        if payload.len() > PACKET_MAX {
+            return;
+        }
+        let capacity = self.bytes.len();
+        let mut at = (self.written % capacity as u64) as usize;
+        if at + payload.len() > capacity {
+            self.written += (capacity - at) as u64;
+            at = 0;
+        }
+        self.bytes[at..at + payload.len()].copy_from_slice(payload);
+        let entry = Entry { start: self.written, len: payload.len(), media: *media };
+        self.written += payload.len() as u64;
+        self.entries[(media.sequence % PACKETS) as usize] = Some(entry);
+    }
+
+    /// The packet of this extended sequence number, if it is still here.
+    pub(super) fn get(&self, sequence: u64) -> Option<(&Media, &[u8])> {
+        let entry = self.entries[(sequence % PACKETS) as usize].as_ref()?;
+        let whole = entry.start + self.bytes.len() as u64 >= self.written;
+        if entry.media.sequence != sequence || !whole {
+            return None;
+        }
+        let at = (entry.start % self.bytes.len() as u64) as usize;
+
+        Some((&entry.media, &self.bytes[at..at + entry.len]))
+    }
+}

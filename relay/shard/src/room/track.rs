@@ -1,0 +1,250 @@
+//! A published track: its layers, and everybody to whom it goes.
+
+use super::exit::Exit;
+use super::layer::{Layer, Place};
+use super::link::Outlet;
+use super::media::{self, Media};
+use super::speakers::Level;
+use super::store::Store;
+use super::subscription::{Arrived, Subscription};
+use crate::Egress;
+use relay_wire::control::{Choice, Codec, Kind, TrackSpec};
+use std::time::{Duration, Instant};
+
+/// Layers of one track.
+pub(super) const LAYERS_MAX: usize = 4;
+/// Silence, compared with the other layers, after which a layer is not there.
+const LAYER_SILENCE: Duration = Duration::from_millis(1200);
+/// Bytes of payload kept of the highest layer, of the one below, and so on: about a second.
+const STORE_BYTES: [usize; LAYERS_MAX] = [512 << 10, 192 << 10, 64 << 10, 64 << 10];
+
+/// SSRCs of the layers of which the publisher is to be asked for a keyframe.
+pub(super) type Requests = [Option<u32>; LAYERS_MAX];
+
+/// A track's state.
+pub(super) struct Track {
+    pub(super) spec: TrackSpec,
+    /// Place of the link on which it comes.
+    pub(super) link: usize,
+    /// Low to high.
+    pub(super) layers: Vec<Layer>,
+    pub(super) subscriptions: Vec<Subscription>,
+    pub(super) muted: bool,
+    pub(super) level: Level,
+    /// The codec in which it comes.
+    pub(super) codec: Option<Codec>,
+    last: Option<Instant>,
+}
+
+impl Track {
+    pub(super) fn new(spec: TrackSpec, link: usize) -> Self {
+        let layers = spec.rids.len().clamp(1, LAYERS_MAX);
+        Self {
+            link,
+            layers: (0..layers).map(|_| Layer::new()).collect(),
+            subscriptions: Vec::new(),
+            muted: spec.muted,
+            level: Level::default(),
+            codec: None,
+            last: None,
+            spec,
+        }
+    }
+
+    /// Takes over another description of the same track.
+    pub(super) fn respecify(&mut self, now: Instant, spec: &TrackSpec) {
+        let layers = spec.rids.len().clamp(1, LAYERS_MAX);
+        if layers != self.layers.len() || spec.rids != self.spec.rids {
+            self.layers = (0..layers).map(|_| Layer::new()).collect();
+            self.subscriptions.iter_mut().for_each(|subscription| subscription.forget(now));
+        }
+        self.mute(now, spec.muted);
+        self.spec = spec.clone();
+    }
+
+    /// Whether lost packets are asked for again, and kept.
+    pub(super) fn is_video(&self) -> bool {
+        self.spec.kind == Kind::Video
+    }
+
+    /// Notes life on a layer; returns whether the choice of layers may change by it.
+    pub(super) fn notice(&mut self, now: Instant, layer: usize) -> bool {
+        let lived = self.layers[layer].is_alive(now, LAYER_SILENCE);
+        self.last = Some(now);
+        self.layers[layer].last = Some(now);
+
+        !lived
+    }
+
+    /// Breaks off what is sent of one layer: its next packets are not related to the last ones.
+    pub(super) fn interrupt(&mut self, now: Instant, layer: Option<u8>) {
+        for subscription in &mut self.subscriptions {
+            if layer.is_none() || subscription.current() == layer {
+                subscription.interrupt(now);
+            }
+        }
+    }
+
+    /// Keeps a packet of a layer for repairs, and passes it to every subscriber who gets that
+    /// layer. `keyframe`: they may start with it.
+    pub(super) fn forward<E: Egress>(
+        &mut self,
+        layer: usize,
+        place: &Place,
+        (media, payload): (&Media, &[u8]),
+        keyframe: bool,
+        outlets: &mut [Outlet],
+        exit: &mut Exit<'_, E>,
+    ) {
+        let top = self.layers.len() - 1;
+        let video = self.is_video();
+        let source = &mut self.layers[layer];
+        if video {
+            if keyframe {
+                source.keyframes.arrived();
+            }
+            let bytes = STORE_BYTES[top - layer];
+            source.store.get_or_insert_with(|| Store::new(bytes)).push(media, payload);
+        }
+        let arrived = Arrived {
+            layer: layer as u8,
+            media,
+            payload,
+            late: place.late,
+            keyframe,
+            boundary: place.boundary,
+            readable: source.keyframes.seen(),
+        };
+        for subscription in &mut self.subscriptions {
+            subscription.forward(&arrived, outlets, exit);
+        }
+    }
+
+    /// Leaves a packet without payload out of what is sent.
+    pub(super) fn skip<E: Egress>(
+        &mut self,
+        layer: usize,
+        media: &Media,
+        outlets: &mut [Outlet],
+        exit: &mut Exit<'_, E>,
+    ) {
+        for subscription in &mut self.subscriptions {
+            subscription.skip(layer as u8, media, outlets, exit);
+        }
+    }
+
+    /// Aims every subscription at the layer that suits its choice and is there.
+    pub(super) fn aim(&mut self, now: Instant, outlets: &[Outlet]) -> Requests {
+        let targets = [Choice::Paused, Choice::Low, Choice::Medium, Choice::High]
+            .map(|choice| self.target(choice));
+        for subscription in &mut self.subscriptions {
+            subscription.aim(now, targets[subscription.choice as usize]);
+        }
+
+        self.request_awaited(now, outlets)
+    }
+
+    /// Whom to ask for keyframes: the layers that connected subscribers wait for.
+    pub(super) fn request_awaited(&mut self, now: Instant, outlets: &[Outlet]) -> Requests {
+        let mut requests = Requests::default();
+        if self.muted || !self.is_video() {
+            return requests;
+        }
+        let mut awaited = [false; LAYERS_MAX];
+        for subscription in &self.subscriptions {
+            if let (Some(layer), true) =
+                (subscription.awaited(), outlets[subscription.link].connected)
+            {
+                awaited[usize::from(layer)] = true;
+            }
+        }
+        for (index, layer) in self.layers.iter_mut().enumerate() {
+            let keyframes = &mut layer.keyframes;
+            let due = if awaited[index] { keyframes.want(now) } else { keyframes.ask(now) };
+            requests[index] = layer.ssrc.filter(|_| due);
+        }
+
+        requests
+    }
+
+    /// A subscriber asks for a keyframe.
+    pub(super) fn request(&mut self, now: Instant, subscription: usize) -> Option<u32> {
+        if self.muted || !self.is_video() {
+            return None;
+        }
+        let layer = self.subscriptions.get(subscription)?.wanted()?;
+        let layer = self.layers.get_mut(usize::from(layer))?;
+
+        layer.ssrc.filter(|_| layer.keyframes.want(now))
+    }
+
+    /// Mutes or unmutes.
+    pub(super) fn mute(&mut self, now: Instant, muted: bool) {
+        if self.muted == muted {
+            return;
+        }
+        self.muted = muted;
+        self.interrupt(now, None);
+        self.level.silence();
+        for layer in &mut self.layers {
+            layer.keyframes.forget();
+            layer.missing.clear();
+        }
+    }
+
+    /// Sends packets again that a subscriber asked for, as long as `budget` lasts.
+    pub(super) fn answer<E: Egress>(
+        &mut self,
+        subscription: usize,
+        sequences: impl Iterator<Item = u16>,
+        budget: &mut usize,
+        outlets: &mut [Outlet],
+        exit: &mut Exit<'_, E>,
+    ) {
+        let Some(subscription) = self.subscriptions.get_mut(subscription) else { return };
+        for sequence in sequences {
+            exit.counters.nacks_in += 1;
+            if *budget == 0 {
+                continue;
+            }
+            let Some((layer, source)) = subscription.requested(exit.now, sequence) else {
+                continue;
+            };
+            let store = self.layers.get(usize::from(layer)).and_then(|layer| layer.store.as_ref());
+            if let Some((media, payload)) = store.and_then(|store| store.get(source)) {
+                *budget -= 1;
+                subscription.resend(layer, media, payload, outlets, exit);
+            }
+        }
+    }
+
+    /// The payload type's codec, and whether it is one of retransmissions.
+    pub(super) fn codec_of(&self, payload_type: u8) -> Option<(Codec, bool)> {
+        self.spec.codecs.iter().find_map(|spec| {
+            let media = spec.payload_type == payload_type;
+            let rtx = spec.rtx == Some(payload_type);
+            (media || rtx).then_some((spec.codec, rtx && !media))
+        })
+    }
+
+    /// The media clock in Hz.
+    pub(super) fn rate(&self) -> u32 {
+        media::rate(self.codec.unwrap_or(if self.is_video() { Codec::Vp8 } else { Codec::Opus }))
+    }
+
+    /// The highest layer that is there and not above the choice, else the lowest one that is.
+    fn target(&self, choice: Choice) -> Option<u8> {
+        let wanted = match choice {
+            Choice::Paused => return None,
+            Choice::Low => 0,
+            Choice::Medium => 1,
+            Choice::High => LAYERS_MAX - 1,
+        };
+        let newest = self.last?;
+        let lives = |layer: &usize| self.layers[*layer].is_alive(newest, LAYER_SILENCE);
+        let layers = 0..self.layers.len();
+        let below = layers.clone().take(wanted + 1).rev().find(lives);
+
+        below.or_else(|| layers.clone().find(lives)).map(|layer| layer as u8)
+    }
+}
