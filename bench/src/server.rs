@@ -1,0 +1,148 @@
+//! The server under test: started for the run, or somebody else's.
+
+use anyhow::{Context, Result, bail};
+use std::collections::VecDeque;
+use std::env;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Time for a server to say that it is ready.
+const START_TIMEOUT: Duration = Duration::from_secs(15);
+/// Lines of its log that are shown when it does not.
+const LOG_LINES: usize = 20;
+
+/// A server of our own, on ports of its own; it ends with this value.
+pub(crate) struct Server {
+    child: Child,
+    address: SocketAddr,
+    log: Arc<Mutex<VecDeque<String>>>,
+}
+
+impl Server {
+    /// Starts `millrace serve` on loopback with further `settings` (`section.key=value`) and waits
+    /// until it is ready.
+    pub(crate) fn start(binary: Option<&Path>, settings: &[String]) -> Result<Self> {
+        let binary = binary.map_or_else(find_binary, |path| Ok(path.to_owned()))?;
+        let (address, secure, media) = free_ports()?;
+        let mut command = Command::new(&binary);
+        command.arg("serve");
+        let own = [
+            format!("http.listen={address}"),
+            format!("http.tls_listen={secure}"),
+            format!("media.listen={media}"),
+            format!("media.advertise={}", media.ip()),
+        ];
+        for setting in own.iter().chain(settings) {
+            command.args(["--set", setting]);
+        }
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start {}", binary.display()))?;
+        let log = Arc::default();
+        if let Some(stderr) = child.stderr.take() {
+            keep_last_lines(stderr, Arc::clone(&log));
+        }
+        let mut server = Self { child, address, log };
+        server.wait_until_ready()?;
+
+        Ok(server)
+    }
+
+    /// Where clients connect.
+    pub(crate) fn url(&self) -> String {
+        format!("ws://{}", self.address)
+    }
+
+    /// The server's process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    fn wait_until_ready(&mut self) -> Result<()> {
+        let started = Instant::now();
+        while started.elapsed() < START_TIMEOUT {
+            if let Some(status) = self.child.try_wait()? {
+                bail!(
+                    "the server ended at once ({status}); its last lines:\n{}",
+                    self.last_lines()
+                );
+            }
+            if is_ready(self.address) {
+                return Ok(());
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+
+        let seconds = START_TIMEOUT.as_secs();
+        bail!("the server was not ready in {seconds} s; its last lines:\n{}", self.last_lines())
+    }
+
+    fn last_lines(&self) -> String {
+        let lines = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.iter().map(|line| format!("  {line}\n")).collect()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself; there is nobody left to tell.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The binary beside this one, else the one in the search path.
+fn find_binary() -> Result<PathBuf> {
+    let beside = env::current_exe()?.with_file_name("millrace");
+    if beside.is_file() {
+        return Ok(beside);
+    }
+    let paths = env::var_os("PATH").unwrap_or_default();
+
+    env::split_paths(&paths).map(|path| path.join("millrace")).find(|path| path.is_file()).context(
+        "no `millrace` beside this program or in PATH: build it with `cargo build --release`, \
+         name it with --server-binary, or give the --url of one that runs",
+    )
+}
+
+/// Addresses on loopback that were free a moment ago: HTTP, HTTPS, media.
+fn free_ports() -> Result<(SocketAddr, SocketAddr, SocketAddr)> {
+    let http = TcpListener::bind("127.0.0.1:0")?;
+    let https = TcpListener::bind("127.0.0.1:0")?;
+    // Media is TCP and UDP on one port.
+    let media = UdpSocket::bind("127.0.0.1:0")?;
+
+    Ok((http.local_addr()?, https.local_addr()?, media.local_addr()?))
+}
+
+fn is_ready(address: SocketAddr) -> bool {
+    let timeout = Duration::from_millis(500);
+    let Ok(mut stream) = TcpStream::connect_timeout(&address, timeout) else { return false };
+    let request = format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let mut status = [0; 12];
+    let answered = stream.set_read_timeout(Some(timeout)).is_ok()
+        && stream.write_all(request.as_bytes()).is_ok()
+        && stream.read_exact(&mut status).is_ok();
+
+    answered && status.ends_with(b" 200")
+}
+
+fn keep_last_lines(stderr: ChildStderr, log: Arc<Mutex<VecDeque<String>>>) {
+    thread::spawn(move || {
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            let mut lines = log.lock().unwrap_or_else(PoisonError::into_inner);
+            if lines.len() == LOG_LINES {
+                lines.pop_front();
+            }
+            lines.push_back(line);
+        }
+    });
+}
