@@ -3,18 +3,25 @@
 #![forbid(unsafe_code)]
 
 mod config;
+mod data;
+mod dtls;
 mod egress;
 mod hash;
+mod ice;
 mod outbox;
 mod packet;
 mod room;
+mod shard;
 mod srtp;
 mod stats;
+mod timers;
+mod transport;
 
 pub use config::{Config, DtlsVersions, Limits};
 pub use egress::Egress;
 pub use outbox::{Event, HandOver, Outbox, Transmit};
 pub use packet::{Packet, Path};
 pub use room::Room;
+pub use shard::{ConfigError, Shard};
 pub use srtp::{MasterKey, Profile, SrtpEgress, SrtpIngress, from_keying_material};
 pub use stats::{Counters, DropReason, Drops};

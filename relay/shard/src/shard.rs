@@ -125,8 +125,8 @@ impl Shard {
 
     /// Gauges and counters; drops are in the outbox.
     pub fn counters(&self) -> Counters {
-        let mut counters = self.transports.counters();
-        self.rooms.counters(&mut counters);
+        let mut counters = self.rooms.counters();
+        self.transports.counters(&mut counters);
 
         counters
     }
@@ -200,7 +200,7 @@ impl Shard {
                     notify(control::Event::Connected(transport), out);
                 }
                 Happening::Closed(reason) => {
-                    self.rooms.close_transport(now, room, transport, out);
+                    self.rooms.with(room, |room| room.closed(now, transport, out));
                     notify(control::Event::Closed(transport, reason), out);
                 }
                 Happening::Data(channel, message) => {

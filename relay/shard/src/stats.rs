@@ -107,13 +107,13 @@ pub struct Counters {
     pub tracks: u64,
     /// Subscriptions now.
     pub subscriptions: u64,
-    /// RTP packets accepted from publishers, and their bytes on the wire.
+    /// RTP packets accepted from publishers.
     pub rtp_in: u64,
-    /// Bytes of `rtp_in`.
+    /// Bytes of `rtp_in`, as RTP: without SRTP's tag.
     pub rtp_in_bytes: u64,
-    /// RTP packets forwarded to subscribers, and their bytes on the wire.
+    /// RTP packets forwarded to subscribers.
     pub rtp_out: u64,
-    /// Bytes of `rtp_out`.
+    /// Bytes of `rtp_out`, as RTP.
     pub rtp_out_bytes: u64,
     /// Packets reported missing by subscribers.
     pub nacks_in: u64,

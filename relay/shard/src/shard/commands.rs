@@ -76,7 +76,9 @@ impl Shard {
         role: DataRole,
     ) -> Result<Answer, Refusal> {
         self.transports.vacancy(transport)?;
-        self.rooms.open_transport(room, transport, participant, role)?;
+        self.rooms
+            .with(room, |room| room.opened(now, transport, participant, role))
+            .ok_or(Refusal::Unknown)??;
 
         self.transports.open(now, room, transport, role).map(Answer::Opened)
     }
@@ -92,7 +94,7 @@ impl Shard {
             return Err(Refusal::Unknown);
         }
         self.transports.close(transport, out);
-        self.rooms.close_transport(now, room, transport, out);
+        self.rooms.with(room, |room| room.closed(now, transport, out));
 
         Ok(Answer::Done)
     }
@@ -106,7 +108,7 @@ impl Shard {
     ) {
         for transport in self.rooms.transports(room, of) {
             self.transports.close(transport, out);
-            self.rooms.close_transport(now, room, transport, out);
+            self.rooms.with(room, |room| room.closed(now, transport, out));
         }
     }
 

@@ -16,7 +16,6 @@ impl Transports {
         packet: &mut Packet<'_>,
         out: &mut Outbox,
     ) -> bool {
-        let wire_len = packet.payload().len();
         let Some(keys) = self.by_id.get_mut(&from).and_then(Transport::keys) else {
             out.drop(DropReason::NotConnected);
             return false;
@@ -28,8 +27,6 @@ impl Transports {
                 return false;
             }
         }
-        self.counters.rtp_in += 1;
-        self.counters.rtp_in_bytes += wire_len as u64;
 
         true
     }
@@ -90,8 +87,6 @@ impl Egress for Transports {
             out.drop(reason);
             return false;
         }
-        self.counters.rtp_out += 1;
-        self.counters.rtp_out_bytes += len as u64;
 
         true
     }

@@ -62,7 +62,8 @@ pub(crate) struct Transports {
     lanes: Lanes,
     pumping: VecDeque<TransportId>,
     events: VecDeque<TransportEvent>,
-    counters: Counters,
+    connects: u64,
+    connect_ms: u64,
 }
 
 impl Transports {
@@ -87,7 +88,8 @@ impl Transports {
             lanes: Lanes::default(),
             pumping: VecDeque::new(),
             events: VecDeque::new(),
-            counters: Counters::default(),
+            connects: 0,
+            connect_ms: 0,
         }
     }
 
@@ -204,8 +206,10 @@ impl Transports {
     }
 
     /// Adds gauges and counters.
-    pub(crate) fn counters(&self) -> Counters {
-        Counters { transports: self.by_id.len() as u64, ..self.counters }
+    pub(crate) fn counters(&self, total: &mut Counters) {
+        total.transports += self.by_id.len() as u64;
+        total.connects += self.connects;
+        total.connect_ms += self.connect_ms;
     }
 
     fn of_room(&mut self, room: RoomId, id: TransportId) -> Result<&mut Transport, Refusal> {

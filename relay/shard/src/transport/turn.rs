@@ -85,8 +85,8 @@ impl Transports {
             return self.fail(id, reason, out);
         }
         if transport.is_connected() && !was_connected {
-            self.counters.connects += 1;
-            self.counters.connect_ms += transport.age_ms(now);
+            self.connects += 1;
+            self.connect_ms += transport.age_ms(now);
         }
         if transport.is_connected() {
             self.pump_later(id);

@@ -1,0 +1,179 @@
+//! A browser's stand-in: str0m, an independent WebRTC stack, driven in the world's time.
+
+use super::{World, local, path};
+use relay_shard::Path;
+use relay_wire::control::{Answer, Command, Fingerprint, Hash, Opened, Remote, TransportId};
+use std::time::{Duration, Instant};
+use str0m::channel::{ChannelConfig, ChannelId, Reliability};
+use str0m::config::DtlsVersion;
+use str0m::net::{Protocol, Receive};
+use str0m::{Candidate, Event, IceCreds, Input, Output, Rtc, RtcConfig};
+
+/// One str0m instance behind one address.
+pub struct Client {
+    pub rtc: Rtc,
+    pub path: Path,
+    pub timeout: Instant,
+    pub events: Vec<Event>,
+    pub messages: Vec<(String, Vec<u8>)>,
+    pub channels: Vec<(ChannelId, String)>,
+}
+
+impl Client {
+    pub fn new(now: Instant, port: u16, version: DtlsVersion) -> Self {
+        Self::with(now, port, RtcConfig::new().set_dtls_version(version))
+    }
+
+    pub fn with(now: Instant, port: u16, config: RtcConfig) -> Self {
+        Self {
+            rtc: config.build(now),
+            path: path(port),
+            timeout: now,
+            events: Vec::new(),
+            messages: Vec::new(),
+            channels: Vec::new(),
+        }
+    }
+
+    /// What this client would put in its session description.
+    pub fn remote(&mut self) -> Remote {
+        let mut api = self.rtc.direct_api();
+        let credentials = api.local_ice_credentials();
+        let digest = api.local_dtls_fingerprint().bytes.clone();
+
+        Remote {
+            ufrag: credentials.ufrag,
+            pwd: credentials.pass,
+            fingerprint: Fingerprint { hash: Hash::Sha256, digest },
+        }
+    }
+
+    /// Starts to connect to what the relay opened.
+    pub fn start(&mut self, opened: &Opened) {
+        let ours = Candidate::host(self.path.remote, "udp").unwrap();
+        let theirs = Candidate::host(local(), "udp").unwrap();
+        self.rtc.add_local_candidate(ours);
+        self.rtc.add_remote_candidate(theirs);
+        let mut api = self.rtc.direct_api();
+        api.set_ice_controlling(true);
+        api.set_remote_ice_credentials(IceCreds {
+            ufrag: opened.ufrag.clone(),
+            pass: opened.pwd.clone(),
+        });
+        api.set_remote_fingerprint(str0m::crypto::Fingerprint {
+            hash_func: "sha-256".into(),
+            bytes: opened.fingerprint.digest.clone(),
+        });
+        api.start_dtls(true).unwrap();
+        api.start_sctp(true);
+    }
+
+    pub fn open_channels(&mut self) {
+        let mut api = self.rtc.direct_api();
+        api.create_data_channel(ChannelConfig { label: "_reliable".into(), ..Default::default() });
+        api.create_data_channel(ChannelConfig {
+            label: "_lossy".into(),
+            ordered: false,
+            reliability: Reliability::MaxRetransmits { retransmits: 0 },
+            ..Default::default()
+        });
+    }
+
+    pub fn channel(&self, label: &str) -> Option<ChannelId> {
+        self.channels.iter().find(|(_, open)| open == label).map(|(id, _)| *id)
+    }
+
+    pub fn send(&mut self, label: &str, message: &[u8]) {
+        let id = self.channel(label).expect("the channel is open");
+        assert!(self.rtc.channel(id).unwrap().write(true, message).unwrap());
+    }
+
+    /// Sends what it has to send.
+    fn poll(&mut self) -> Vec<Vec<u8>> {
+        let mut datagrams = Vec::new();
+        loop {
+            match self.rtc.poll_output() {
+                Ok(Output::Timeout(at)) => {
+                    self.timeout = at;
+                    return datagrams;
+                }
+                Ok(Output::Transmit(transmit)) => datagrams.push(transmit.contents.to_vec()),
+                Ok(Output::Event(event)) => self.note(event),
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    fn note(&mut self, event: Event) {
+        match &event {
+            Event::ChannelOpen(id, label) => self.channels.push((*id, label.clone())),
+            Event::ChannelData(data) => {
+                let channel = self.channels.iter().find(|(id, _)| *id == data.id).unwrap();
+                self.messages.push((channel.1.clone(), data.data.to_vec()));
+            }
+            _ => {}
+        }
+        self.events.push(event);
+    }
+
+    fn receive(&mut self, now: Instant, datagram: &[u8]) {
+        let receive =
+            Receive::new(Protocol::Udp, self.path.local, self.path.remote, datagram).unwrap();
+        self.rtc.handle_input(Input::Receive(now, receive)).unwrap();
+    }
+
+    pub fn is_connected(&self) -> bool {
+        self.events.contains(&Event::Connected)
+    }
+}
+
+impl World {
+    /// Opens a transport and admits the client to it.
+    pub fn invite(&mut self, id: u64, role: relay_wire::control::DataRole, client: &mut Client) {
+        let opened = self.open(id, role);
+        let admit = Command::Admit { transport: TransportId(id), remote: client.remote() };
+        assert_eq!(self.command(admit), Answer::Done);
+        client.start(&opened);
+    }
+
+    /// Lets everybody talk for a while over a network without loss or delay.
+    pub fn talk(&mut self, clients: &mut [&mut Client], duration: Duration) {
+        let end = self.now + duration;
+        for _ in 0..1_000_000 {
+            self.exchange(clients);
+            let timeouts = clients.iter().map(|client| client.timeout);
+            let next = timeouts.chain(self.shard.next_timeout()).min().unwrap_or(end);
+            if next > end {
+                self.now = end;
+                return;
+            }
+            self.now = self.now.max(next);
+            self.shard.advance(self.now, &mut self.out);
+            self.drain();
+            for client in &mut *clients {
+                if client.timeout <= self.now {
+                    client.rtc.handle_input(Input::Timeout(self.now)).unwrap();
+                }
+            }
+        }
+        panic!("the world never rests");
+    }
+
+    fn exchange(&mut self, clients: &mut [&mut Client]) {
+        loop {
+            for (path, datagram) in std::mem::take(&mut self.sent) {
+                for client in clients.iter_mut().filter(|client| client.path == path) {
+                    client.receive(self.now, &datagram);
+                }
+            }
+            for client in &mut *clients {
+                for datagram in client.poll() {
+                    self.receive(client.path, &datagram);
+                }
+            }
+            if self.sent.is_empty() {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! A shard in virtual time, and peers that talk to it.
+#![allow(dead_code, clippy::unwrap_used)]
+
+pub mod checker;
+pub mod client;
+
+use relay_shard::{Config, Counters, DropReason, DtlsVersions, Event, Limits, Outbox};
+use relay_shard::{Packet, Path, Shard};
+use relay_wire::control::{Answer, Command, DataRole, Message, Opened, ParticipantId, RoomId};
+use relay_wire::control::{self, ParticipantSpec, Refusal, Request, TransportId};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+pub const ROOM: RoomId = RoomId(1);
+
+/// A shard with everything that came out of it.
+pub struct World {
+    pub start: Instant,
+    pub now: Instant,
+    pub shard: Shard,
+    pub out: Outbox,
+    pub events: Vec<Event>,
+    pub sent: Vec<(Path, Vec<u8>)>,
+    pub handed_over: Vec<(u16, Path, Vec<u8>)>,
+    requests: u64,
+}
+
+impl World {
+    pub fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    pub fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let start = Instant::now();
+        let mut config = config();
+        change(&mut config);
+
+        Self {
+            start,
+            now: start,
+            shard: Shard::new(config, start).unwrap(),
+            out: Outbox::new(1 << 20, 1024),
+            events: Vec::new(),
+            sent: Vec::new(),
+            handed_over: Vec::new(),
+            requests: 0,
+        }
+    }
+
+    /// Gives a command and returns its one answer.
+    pub fn command(&mut self, command: Command) -> Answer {
+        self.command_in(ROOM, command)
+    }
+
+    pub fn command_in(&mut self, room: RoomId, command: Command) -> Answer {
+        self.requests += 1;
+        let id = self.requests;
+        self.shard.command(self.now, Request { id, room, command }, &mut self.out);
+        let before = self.events.len();
+        self.drain();
+        let answers = self.events.extract_if(before.., |event| {
+            matches!(event, Event::Control(Message::Answer { .. }))
+        });
+        let answers: Vec<_> = answers.collect();
+        let [Event::Control(Message::Answer { id: answered, answer })] = answers.as_slice() else {
+            panic!("one answer to each request, not {answers:?}");
+        };
+        assert_eq!(*answered, id);
+
+        answer.clone()
+    }
+
+    /// A participant with one transport.
+    pub fn open(&mut self, transport: u64, role: DataRole) -> Opened {
+        let participant = ParticipantId(transport);
+        self.join(ROOM, participant);
+        let transport = TransportId(transport);
+        match self.command(Command::Open { participant, transport, data: role }) {
+            Answer::Opened(opened) => opened,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub fn join(&mut self, room: RoomId, participant: ParticipantId) -> Answer {
+        self.command_in(
+            room,
+            Command::Participant(ParticipantSpec {
+                participant,
+                identity: format!("p{}", participant.0),
+                stamp: Vec::new(),
+                can_publish_data: true,
+                can_subscribe: true,
+            }),
+        )
+    }
+
+    /// Delivers a datagram.
+    pub fn receive(&mut self, path: Path, datagram: &[u8]) {
+        let mut buffer = vec![0; 64];
+        buffer.extend_from_slice(datagram);
+        let end = buffer.len();
+        self.shard.receive(self.now, Packet::new(path, &mut buffer, 64..end), &mut self.out);
+        self.drain();
+    }
+
+    /// Lets time pass, with every timer at its time.
+    pub fn sleep(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        for _ in 0..100_000 {
+            match self.shard.next_timeout() {
+                Some(next) if next <= end => self.now = self.now.max(next),
+                _ => {
+                    self.now = end;
+                    return;
+                }
+            }
+            self.shard.advance(self.now, &mut self.out);
+            self.drain();
+        }
+        panic!("the shard never rests");
+    }
+
+    pub fn counters(&self) -> Counters {
+        self.shard.counters()
+    }
+
+    pub fn drops(&self, reason: DropReason) -> u64 {
+        self.out.drops.get(reason)
+    }
+
+    pub fn all_drops(&self) -> u64 {
+        DropReason::ALL.iter().map(|reason| self.drops(*reason)).sum()
+    }
+
+    /// Events for signalling so far.
+    pub fn told(&self) -> impl Iterator<Item = &control::Event> {
+        self.events.iter().filter_map(|event| match event {
+            Event::Control(Message::Event(event)) => Some(event),
+            _ => None,
+        })
+    }
+
+    pub fn was_told(&self, event: &control::Event) -> bool {
+        self.told().any(|told| told == event)
+    }
+
+    pub fn drain(&mut self) {
+        for transmit in self.out.transmits() {
+            self.sent.push((transmit.path, self.out.bytes(transmit).to_vec()));
+        }
+        for handed in self.out.hand_overs() {
+            let bytes = self.out.bytes(&handed.datagram).to_vec();
+            self.handed_over.push((handed.shard, handed.datagram.path, bytes));
+        }
+        self.out.clear();
+        self.events.append(&mut self.out.events);
+    }
+}
+
+pub fn config() -> Config {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate =
+        rcgen::CertificateParams::new(vec!["relay".into()]).unwrap().self_signed(&key).unwrap();
+
+    Config {
+        index: 0,
+        shards: 1,
+        candidates: vec![local()],
+        certificate: certificate.der().to_vec(),
+        private_key: key.serialize_der(),
+        dtls: DtlsVersions::Auto,
+        seed: [7; 32],
+        limits: Limits::default(),
+    }
+}
+
+pub fn local() -> SocketAddr {
+    "192.0.2.1:3478".parse().unwrap()
+}
+
+pub fn path(port: u16) -> Path {
+    Path { local: local(), remote: SocketAddr::new([198, 51, 100, 1].into(), port) }
+}
+
+pub fn refused(refusal: Refusal) -> Answer {
+    Answer::Refused(refusal)
+}
