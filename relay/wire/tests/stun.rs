@@ -163,7 +163,7 @@ fn a_message_out_of_shape_is_refused() {
     }
     let longer = [&whole[..], b"more"].concat();
     assert!(Message::parse(&longer).is_none());
-    for (at, byte) in [(0, 0x40), (4, 0x22), (3, 0x07), (23, 0xff)] {
+    for (at, byte) in [(0, 0x40), (0, 0x20), (4, 0x22), (3, 0x07), (23, 0xff)] {
         let mut broken = whole.clone();
         broken[at] = byte;
         assert!(Message::parse(&broken).is_none(), "byte {at} is {byte:#x}");

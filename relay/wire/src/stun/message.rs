@@ -1,7 +1,9 @@
 //! A received message, read in place.
 
 use super::integrity::{self, IntegrityKey};
-use super::{ATTRIBUTES_MAX, Class, HEADER_LEN, MAGIC_COOKIE, Method, TransactionId};
+use super::{
+    ATTRIBUTES_MAX, Class, HEADER_LEN, MAGIC_COOKIE, MESSAGE_TYPE_END, Method, TransactionId,
+};
 use super::{attribute, class_and_method};
 use crate::bytes::{u16_at, u32_at, u64_at};
 use std::net::SocketAddr;
@@ -36,7 +38,7 @@ impl<'a> Message<'a> {
         let message_type = u16_at(bytes, 0)?;
         let len = usize::from(u16_at(bytes, 2)?);
         let id = bytes.get(8..)?.first_chunk()?;
-        let sound = message_type < 0x4000
+        let sound = message_type < MESSAGE_TYPE_END
             && bytes[4..8] == MAGIC_COOKIE
             && len.is_multiple_of(4)
             && bytes.len() == HEADER_LEN + len;

@@ -34,7 +34,8 @@ pub enum Class {
     Error,
 }
 
-/// A message's method, 12 bits (RFC 8489, section 18.2).
+/// A message's method, 0x000..=0x0ff; those above are reserved, so that the first byte tells STUN
+/// from DTLS (RFC 8489, section 18.2; RFC 7983, section 3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Method(pub u16);
 
@@ -42,6 +43,9 @@ impl Method {
     /// Binding: the checks of ICE.
     pub const BINDING: Self = Self(0x001);
 }
+
+/// One more than the highest message type: the method is of eight bits.
+const MESSAGE_TYPE_END: u16 = 0x0400;
 
 /// The bits M11-M7 C1 M6-M4 C0 M3-M0 (RFC 8489, figure 3).
 fn message_type(class: Class, method: Method) -> u16 {

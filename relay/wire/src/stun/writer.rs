@@ -15,12 +15,16 @@ pub struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     /// Starts a message at the front of `buffer`.
+    ///
+    /// # Panics
+    /// If the method is not below 0x100.
     pub fn begin(
         buffer: &'a mut [u8],
         class: Class,
         method: Method,
         transaction_id: &TransactionId,
     ) -> Self {
+        assert!(method.0 < 0x100, "methods from 0x100 on are reserved");
         let mut sink = Sink::new(buffer);
         sink.put(&message_type(class, method).to_be_bytes());
         sink.put(&[0, 0]);
