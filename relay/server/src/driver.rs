@@ -1,0 +1,293 @@
+//! The media loop of one shard: waits, feeds the shard, sends.
+
+use crate::failure::Failed;
+use crate::io::Io;
+use crate::mailbox::{Letter, Mailbox};
+use crate::mesh::Port;
+use crate::pace::Pace;
+use crate::router::{Events, Router};
+use crate::snapshot::Snapshots;
+use crate::wake::Wake;
+use relay_shard::{Event, Outbox, Path, Shard};
+use relay_wire::control::{Answer, Command, Message, Request, RoomId};
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
+use std::time::{Duration, Instant};
+
+/// Memory for packets between two sends.
+const OUTBOX_BYTES: usize = 8 << 20;
+
+/// Packets between two sends. Half of both limits is kept free for one turn, which is more than a
+/// packet that goes to all participants of the largest room needs.
+pub(crate) const OUTBOX_PACKETS: usize = 4_096;
+
+/// Datagrams that are received before other work gets its turn.
+const TURN_DATAGRAMS: usize = 1_024;
+
+/// Letters that are read before media gets its turn.
+const TURN_LETTERS: usize = 32;
+
+/// The longest sleep: after it counters are published and the executor's own tasks run.
+const SLEEP_MAX: Duration = Duration::from_millis(100);
+
+/// How often counters are published.
+const PUBLISH_EVERY: Duration = Duration::from_millis(100);
+
+/// The number of requests that the driver makes itself; their answers go nowhere.
+const OWN_REQUEST: u64 = u64::MAX;
+
+/// What a shard shares with the rest of the process.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) mailboxes: Vec<Arc<Mailbox>>,
+    pub(crate) router: Arc<Router>,
+    pub(crate) events: Events,
+    pub(crate) snapshots: Arc<Snapshots>,
+    pub(crate) failed: Failed,
+    pub(crate) stop: Arc<AtomicBool>,
+}
+
+/// One shard with its sockets and its clock.
+pub(crate) struct Driver<I> {
+    index: u16,
+    shard: Shard,
+    io: I,
+    out: Outbox,
+    handed: usize,
+    wake: Arc<Wake>,
+    port: Port,
+    letters: VecDeque<Letter>,
+    owners: HashMap<Path, u16, foldhash::fast::RandomState>,
+    shared: Shared,
+    pace: Pace,
+    publish_at: Instant,
+    handed_over: u64,
+    taken_over: u64,
+    turns: u64,
+}
+
+impl<I: Io> Driver<I> {
+    pub(crate) fn new(
+        index: u16,
+        shard: Shard,
+        io: I,
+        wake: Arc<Wake>,
+        port: Port,
+        shared: Shared,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            index,
+            shard,
+            io,
+            out: Outbox::new(OUTBOX_BYTES, OUTBOX_PACKETS),
+            handed: 0,
+            wake,
+            port,
+            letters: VecDeque::new(),
+            owners: HashMap::default(),
+            shared,
+            pace: Pace::new(now),
+            publish_at: now,
+            handed_over: 0,
+            taken_over: 0,
+            turns: 0,
+        }
+    }
+
+    /// Runs until the relay is stopped.
+    pub(crate) async fn run(mut self) {
+        while !self.shared.stop.load(Ordering::Acquire) {
+            self.turn();
+            glommio::executor().yield_if_needed().await;
+        }
+        self.flush(Instant::now());
+    }
+
+    fn turn(&mut self) {
+        self.wait();
+        let now = Instant::now();
+        self.receive(now);
+        self.take_over(now);
+        self.read_letters(now);
+        if self.shard.next_timeout().is_some_and(|timeout| timeout <= now) {
+            self.shard.advance(now, &mut self.out);
+        }
+        self.settle(now);
+        if !self.out.transmits().is_empty() {
+            self.pace.waiting(now);
+        }
+        if self.pace.due().is_some_and(|due| due <= now) {
+            self.flush(now);
+        }
+        self.publish(now);
+    }
+
+    fn wait(&mut self) {
+        self.wake.sleep();
+        let mailbox = &self.shared.mailboxes[usize::from(self.index)];
+        let work = !self.letters.is_empty() || !mailbox.is_empty() || !self.port.is_empty();
+        let timeout = if work { Duration::ZERO } else { self.patience(Instant::now()) };
+        self.io.wait(timeout, self.pace.gathers());
+        self.wake.awake();
+    }
+
+    /// Time until something is to be done even if nothing comes.
+    fn patience(&self, now: Instant) -> Duration {
+        let next = [self.shard.next_timeout(), self.pace.due()].into_iter().flatten().min();
+
+        next.map_or(SLEEP_MAX, |next| next.saturating_duration_since(now).min(SLEEP_MAX))
+    }
+
+    fn receive(&mut self, now: Instant) {
+        for _ in 0..TURN_DATAGRAMS {
+            let Some(packet) = self.io.next() else { return };
+            self.shard.receive(now, packet, &mut self.out);
+            self.make_room(now);
+        }
+    }
+
+    fn take_over(&mut self, now: Instant) {
+        let Self { port, shard, out, taken_over, .. } = self;
+        port.receive(|packet| {
+            *taken_over += 1;
+            shard.receive(now, packet, out);
+        });
+        self.make_room(now);
+    }
+
+    /// Sends early when the next packet might not find room for all that it causes.
+    fn make_room(&mut self, now: Instant) {
+        let crowded = self.out.free() < OUTBOX_BYTES / 2
+            || self.out.transmits().len() > OUTBOX_PACKETS / 2
+            || self.out.hand_overs().len() > OUTBOX_PACKETS / 2;
+        if crowded {
+            self.settle(now);
+            self.flush(now);
+        }
+    }
+
+    fn read_letters(&mut self, now: Instant) {
+        self.shared.mailboxes[usize::from(self.index)].take(&mut self.letters);
+        for _ in 0..TURN_LETTERS {
+            let Some(letter) = self.letters.pop_front() else { return };
+            match letter {
+                Letter::Request { request, joins } => self.command(now, request, joins),
+                Letter::Bound { path, owner } => {
+                    self.owners.insert(path, owner);
+                    self.shard.flow(path, Some(owner));
+                }
+                Letter::Unbound { path, owner } => {
+                    // Another shard may have bound the path before this one let it go.
+                    if self.owners.get(&path) == Some(&owner) {
+                        self.owners.remove(&path);
+                        self.shard.flow(path, None);
+                    }
+                }
+                Letter::CloseRooms { rooms, done } => self.close_rooms(now, &rooms, done),
+            }
+            self.make_room(now);
+        }
+    }
+
+    fn command(&mut self, now: Instant, request: Request, joins: bool) {
+        let (id, room) = (request.id, request.room);
+        let (comes, leaves) = match &request.command {
+            Command::Participant(spec) => (joins.then_some(spec.participant), None),
+            Command::RemoveParticipant(participant) => (None, Some(*participant)),
+            _ => (None, None),
+        };
+        let closes = request.command == Command::CloseRoom;
+        let before = self.out.events.len();
+        self.shard.command(now, request, &mut self.out);
+        let refused = self.out.events[before..].iter().any(|event| {
+            matches!(event, Event::Control(Message::Answer { id: of, answer: Answer::Refused(_) })
+                if *of == id)
+        });
+
+        if let Some(gone) = leaves.or(comes.filter(|_| refused)) {
+            self.shared.router.left(room, gone);
+        }
+        if closes {
+            self.shared.router.closed(room);
+        }
+    }
+
+    fn close_rooms(&mut self, now: Instant, rooms: &[RoomId], done: Sender<()>) {
+        for &room in rooms {
+            let request = Request { id: OWN_REQUEST, room, command: Command::CloseRoom };
+            self.shard.command(now, request, &mut self.out);
+            self.make_room(now);
+        }
+        self.settle(now);
+        // What happened in these rooms has been told; the sender's end says so.
+        drop(done);
+    }
+
+    /// Passes on events and hand-overs.
+    fn settle(&mut self, now: Instant) {
+        let Self { out, port, shared, index, .. } = self;
+        for event in out.events.drain(..) {
+            match event {
+                Event::Control(Message::Answer { id: OWN_REQUEST, .. }) => {}
+                Event::Control(message) => (shared.events)(message),
+                Event::FlowBound(path) => {
+                    tell(shared, *index, |owner| Letter::Bound { path, owner });
+                }
+                Event::FlowUnbound(path) => {
+                    tell(shared, *index, |owner| Letter::Unbound { path, owner });
+                }
+            }
+        }
+        for at in self.handed..out.hand_overs().len() {
+            let hand_over = &out.hand_overs()[at];
+            let datagram = &hand_over.datagram;
+            match port.send(hand_over.shard, datagram.path, out.bytes(datagram)) {
+                Ok(()) => self.handed_over += 1,
+                Err(reason) => out.drop(reason),
+            }
+        }
+        self.handed = out.hand_overs().len();
+        port.notify();
+        if self.handed > 0 && out.transmits().is_empty() {
+            self.flush(now);
+        }
+    }
+
+    fn flush(&mut self, now: Instant) {
+        if !self.out.transmits().is_empty() {
+            self.io.flush(&self.out);
+        }
+        self.pace.sent(now, self.out.transmits().len());
+        self.out.clear();
+        self.handed = 0;
+    }
+
+    fn publish(&mut self, now: Instant) {
+        self.turns += 1;
+        if now < self.publish_at {
+            return;
+        }
+        self.publish_at = now + PUBLISH_EVERY;
+        self.shared.snapshots.publish(self.index, |snapshot| {
+            snapshot.counters = self.shard.counters();
+            snapshot.io.clone_from(self.io.counters());
+            snapshot.drops.clone_from(&self.out.drops);
+            snapshot.handed_over = self.handed_over;
+            snapshot.taken_over = self.taken_over;
+            snapshot.turns = self.turns;
+        });
+    }
+}
+
+/// Tells the other shards about a flow. One that leaves its letters unread is stuck, and steering
+/// would be wrong from here on: that is the end of the relay.
+fn tell(shared: &Shared, from: u16, letter: impl Fn(u16) -> Letter) {
+    for (shard, mailbox) in shared.mailboxes.iter().enumerate() {
+        if shard != usize::from(from) && !mailbox.post(letter(from)) {
+            shared.failed.fail(format!("shard {shard} does not read its letters"));
+        }
+    }
+}

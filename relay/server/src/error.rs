@@ -1,0 +1,82 @@
+//! Why the relay does not start: each text names the key, the value and the fix, in one line.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+/// Why the relay does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Another program has the port.
+    #[error(
+        "media.listen = {0}: the port is taken by another program; \
+         stop that one (`ss -lunp` names it) or choose another port"
+    )]
+    PortTaken(SocketAddr),
+    /// No interface has the address.
+    #[error(
+        "media.listen = {0}: no interface of this machine has this address; \
+         choose one that `ip address` lists, or 0.0.0.0 for all of them"
+    )]
+    AddressNotHere(SocketAddr),
+    /// The port needs a privilege.
+    #[error(
+        "media.listen = {0}: not allowed to open this port; \
+         choose one from 1024 on, or grant CAP_NET_BIND_SERVICE"
+    )]
+    PortNotAllowed(SocketAddr),
+    /// The wildcard stands for nothing.
+    #[error("media.listen: this machine has no address to listen on; name one, as 192.0.2.1:3478")]
+    NoAddress,
+    /// A socket could not be made for another reason.
+    #[error("media.listen = {address}: {error}; check the limit of open files (`ulimit -n`)")]
+    Socket {
+        /// The address.
+        address: SocketAddr,
+        /// What the kernel said.
+        error: io::Error,
+    },
+    /// An advertised address leads nowhere.
+    #[error(
+        "media.advertise = {0}: media.listen does not listen on this address; \
+         behind NAT write PUBLIC/LOCAL, as 198.51.100.7/192.0.2.1"
+    )]
+    Advertise(IpAddr),
+    /// The interfaces could not be listed.
+    #[error(
+        "media.listen: cannot list this machine's addresses: {0}; name them instead of 0.0.0.0"
+    )]
+    Interfaces(io::Error),
+    /// No shards, or more than user name fragments can name.
+    #[error("media.shards = {0}: choose 1 to {max}, or leave it out for all CPUs", max = relay_wire::ice::SHARDS_MAX)]
+    Shards(u16),
+    /// glommio cannot lock the memory of its rings.
+    #[error(
+        "memory lock limit is {0} bytes and an executor needs 524288; \
+         raise it: `ulimit -l 8192`, or LimitMEMLOCK=8M in the systemd unit"
+    )]
+    MemoryLock(u64),
+    /// A shard's thread did not come up.
+    #[error(
+        "shard {shard} does not start: {reason}; check io_uring (sysctl kernel.io_uring_disabled)"
+    )]
+    Executor {
+        /// The shard.
+        shard: u16,
+        /// What its executor said.
+        reason: String,
+    },
+    /// The certificate could not be read, made or kept.
+    #[error(
+        "data directory: {path}: {reason}; make it writable, or remove the file to get a new one"
+    )]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        reason: String,
+    },
+    /// The shard's logic refuses its configuration.
+    #[error("media: {0}; remove dtls.pem from the data directory to get a new certificate")]
+    Shard(String),
+}

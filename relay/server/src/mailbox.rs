@@ -1,0 +1,78 @@
+//! A shard's letters: requests, and flows of other shards. Control only, so a lock is fine.
+
+use crate::wake::Wake;
+use relay_shard::Path;
+use relay_wire::control::{Request, RoomId};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Requests that may wait for a shard.
+pub(crate) const REQUESTS_MAX: usize = 8_192;
+
+/// Letters of any kind that may wait: a shard that leaves so many unread is stuck.
+const LETTERS_MAX: usize = 65_536;
+
+/// Something for a shard, other than a datagram.
+#[derive(Debug)]
+pub(crate) enum Letter {
+    /// A request; `joins` says that its participant is new to the room.
+    Request { request: Request, joins: bool },
+    /// Another shard bound a path.
+    Bound { path: Path, owner: u16 },
+    /// Another shard gave up a path.
+    Unbound { path: Path, owner: u16 },
+    /// End these rooms and tell nobody; `done` is dropped after that.
+    CloseRooms { rooms: Vec<RoomId>, done: Sender<()> },
+}
+
+/// Where letters for one shard wait.
+#[derive(Debug)]
+pub(crate) struct Mailbox {
+    letters: Mutex<VecDeque<Letter>>,
+    waiting: AtomicBool,
+    wake: Arc<Wake>,
+}
+
+impl Mailbox {
+    pub(crate) fn new(wake: Arc<Wake>) -> Arc<Self> {
+        Arc::new(Self { letters: Mutex::default(), waiting: AtomicBool::new(false), wake })
+    }
+
+    /// Leaves a letter and wakes the shard; false when there is no room for it.
+    #[must_use]
+    pub(crate) fn post(&self, letter: Letter) -> bool {
+        let bound = match &letter {
+            Letter::Request { .. } => REQUESTS_MAX,
+            Letter::Bound { .. } | Letter::Unbound { .. } | Letter::CloseRooms { .. } => {
+                LETTERS_MAX
+            }
+        };
+        let mut letters = self.letters.lock().unwrap_or_else(PoisonError::into_inner);
+        if letters.len() >= bound {
+            return false;
+        }
+        letters.push_back(letter);
+        self.waiting.store(true, Ordering::Release);
+        drop(letters);
+        self.wake.wake();
+
+        true
+    }
+
+    /// Whether no letter waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.waiting.load(Ordering::Acquire)
+    }
+
+    /// Moves all letters behind those in `into`; takes the lock only when there are some.
+    pub(crate) fn take(&self, into: &mut VecDeque<Letter>) {
+        if self.is_empty() {
+            return;
+        }
+        let mut letters = self.letters.lock().unwrap_or_else(PoisonError::into_inner);
+        self.waiting.store(false, Ordering::Release);
+        into.append(&mut letters);
+    }
+}

@@ -1,0 +1,304 @@
+//! Starts and stops the media plane: sockets, then one pinned executor for each shard.
+
+use crate::driver::{Driver, OUTBOX_PACKETS, Shared};
+use crate::failure::Failed;
+use crate::identity::{self, Identity};
+use crate::mailbox::Mailbox;
+use crate::mesh::{Mesh, Port};
+use crate::metrics::RelayCollector;
+use crate::mmsg::Mmsg;
+use crate::router::{Events, Router};
+use crate::snapshot::Snapshots;
+use crate::sockets::{self, Sockets};
+use crate::uring::Uring;
+use crate::wake::Wake;
+use crate::{Config, IoKind, StartError, addresses};
+use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
+use nix::sched::{CpuSet, sched_getaffinity};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::unistd::Pid;
+use relay_shard::Shard;
+use relay_wire::control::{Event, Message, Request};
+use relay_wire::ice::SHARDS_MAX;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Instant;
+
+/// Locked memory that glommio asks for before it starts an executor.
+const MEMORY_LOCK_BYTES: u64 = 512 << 10;
+
+/// The running media plane. Dropping it stops it.
+pub struct Relay {
+    threads: Vec<ExecutorJoinHandle<()>>,
+    wakes: Vec<Arc<Wake>>,
+    shared: Shared,
+    listen: Vec<SocketAddr>,
+    candidates: Vec<SocketAddr>,
+    limits: relay_shard::Limits,
+}
+
+/// Sends requests to the relay from any thread.
+#[derive(Clone)]
+pub struct RelayHandle(Arc<Router>);
+
+impl RelayHandle {
+    /// Sends a request to its room's shard; the answer comes as an event. A room is made, on the
+    /// least loaded shard, by its first `Participant`. A request that no shard can take is refused
+    /// on the caller's thread.
+    pub fn request(&self, request: Request) {
+        self.0.request(request);
+    }
+
+    /// Ends all rooms without answers, for a new signalling side that knows none of them. The
+    /// receiver is disconnected once no event of these rooms can come any more.
+    pub fn close_rooms(&self) -> Receiver<()> {
+        self.0.close_rooms()
+    }
+}
+
+/// What one shard's thread needs; sent to it before it starts.
+struct Seat {
+    index: u16,
+    io: IoKind,
+    shard: relay_shard::Config,
+    sockets: Sockets,
+    wake: Arc<Wake>,
+    port: Port,
+    shared: Shared,
+    ready: SyncSender<Result<(), String>>,
+}
+
+/// Starts the media plane; when this returns, all its sockets are open and all shards run.
+///
+/// `events` is called on the shards' threads, where media waits for it: it must not block.
+pub fn start(config: &Config, events: Events) -> Result<Relay, StartError> {
+    raise_memory_lock()?;
+    let cpus = cpus();
+    let shards = config.shards.unwrap_or_else(|| cpus.len().min(SHARDS_MAX.into()) as u16);
+    if shards == 0 || shards > SHARDS_MAX {
+        return Err(StartError::Shards(shards));
+    }
+    let listen = addresses::expand(&config.listen)?;
+    let sockets = sockets::bind(&listen, shards)?;
+    let listen: Vec<_> = sockets[0].locals().collect();
+    let candidates = addresses::candidates(config, &listen)?;
+    let identity = identity::load_or_create(&config.data_directory)?;
+    let wakes = wakes(shards).map_err(|error| StartError::Socket { address: listen[0], error })?;
+    let shared = shared(config, shards, &wakes, events);
+    let mut relay =
+        Relay { threads: Vec::new(), wakes, shared, listen, candidates, limits: config.limits };
+    relay.spawn(config, &identity, sockets, &cpus)?;
+
+    Ok(relay)
+}
+
+impl Relay {
+    /// A handle for requests.
+    pub fn handle(&self) -> RelayHandle {
+        RelayHandle(self.shared.router.clone())
+    }
+
+    /// The metrics of all shards, for a registry.
+    pub fn collector(&self) -> RelayCollector {
+        RelayCollector::new(self.shared.snapshots.clone(), self.limits)
+    }
+
+    /// Resolves when a shard dies: the process should then end with an error, to be restarted.
+    pub fn failed(&self) -> Failed {
+        self.shared.failed.clone()
+    }
+
+    /// The addresses that are listened on.
+    pub fn listen(&self) -> &[SocketAddr] {
+        &self.listen
+    }
+
+    /// The addresses that are offered as candidates, best first.
+    pub fn candidates(&self) -> &[SocketAddr] {
+        &self.candidates
+    }
+
+    /// Number of shards.
+    pub fn shards(&self) -> u16 {
+        self.wakes.len() as u16
+    }
+
+    /// Stops all shards and waits for their threads.
+    pub fn stop(self) {
+        drop(self);
+    }
+
+    fn spawn(
+        &mut self,
+        config: &Config,
+        identity: &Identity,
+        sockets: Vec<Sockets>,
+        cpus: &[usize],
+    ) -> Result<(), StartError> {
+        let mesh = Mesh::new(self.wakes.clone());
+        let mut waiting = Vec::new();
+        for (index, sockets) in (0u16..).zip(sockets) {
+            let (ready, is_ready) = sync_channel(1);
+            let seat = Seat {
+                index,
+                io: config.io,
+                shard: self.shard_config(config, identity, index),
+                sockets,
+                wake: self.wakes[usize::from(index)].clone(),
+                port: Port::new(&mesh, index),
+                shared: self.shared.clone(),
+                ready,
+            };
+            let cpu = cpus[usize::from(index) % cpus.len()];
+            let thread = LocalExecutorBuilder::new(Placement::Fixed(cpu))
+                .name("media")
+                .io_memory(64 << 10)
+                .spawn(move || seat.run())
+                .map_err(|error| executor_error(index, &error))?;
+            self.threads.push(thread);
+            waiting.push(is_ready);
+        }
+        for (index, is_ready) in (0u16..).zip(waiting) {
+            match is_ready.recv() {
+                Ok(Ok(())) => {}
+                Ok(Err(reason)) => return Err(StartError::Shard(reason)),
+                Err(_) => return Err(self.executor_failure(index)),
+            }
+        }
+
+        Ok(())
+    }
+
+    /// Why a thread ended before it was ready: only its join result tells.
+    fn executor_failure(&mut self, index: u16) -> StartError {
+        let thread = self.threads.remove(index.into());
+        match thread.join() {
+            Err(error) => executor_error(index, &error),
+            Ok(()) => StartError::Executor { shard: index, reason: "it ended".into() },
+        }
+    }
+
+    fn shard_config(
+        &self,
+        config: &Config,
+        identity: &Identity,
+        index: u16,
+    ) -> relay_shard::Config {
+        relay_shard::Config {
+            index,
+            shards: self.shards(),
+            candidates: self.candidates.clone(),
+            certificate: identity.certificate.clone(),
+            private_key: identity.private_key.clone(),
+            dtls: config.dtls,
+            seed: rand::random(),
+            limits: config.limits,
+        }
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::Release);
+        self.wakes.iter().for_each(|wake| wake.wake());
+        for (index, thread) in self.threads.drain(..).enumerate() {
+            if let Err(error) = thread.join() {
+                tracing::error!(shard = index, %error, "a shard did not end well");
+            }
+        }
+    }
+}
+
+impl Seat {
+    async fn run(self) {
+        let Self { index, io, shard, sockets, wake, port, shared, ready } = self;
+        let shard = match Shard::new(shard, Instant::now()) {
+            Ok(shard) => shard,
+            Err(error) => {
+                let _ = ready.send(Err(error.to_string()));
+                return;
+            }
+        };
+        let _watch = Watch { index, shared: shared.clone() };
+        let sockets = match io {
+            IoKind::Mmsg => sockets,
+            IoKind::Uring => match Uring::new(sockets, wake.clone(), OUTBOX_PACKETS) {
+                Ok(io) => {
+                    let _ = ready.send(Ok(()));
+                    return Driver::new(index, shard, io, wake, port, shared).run().await;
+                }
+                Err((error, sockets)) => {
+                    tracing::warn!(shard = index, %error, "no io_uring here: media.io = mmsg");
+                    sockets
+                }
+            },
+        };
+        let io = Mmsg::new(sockets, wake.clone(), OUTBOX_PACKETS);
+        let _ = ready.send(Ok(()));
+        Driver::new(index, shard, io, wake, port, shared).run().await;
+    }
+}
+
+/// Reports a shard's end, unless it was asked to end.
+struct Watch {
+    index: u16,
+    shared: Shared,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let first = !self.shared.stop.load(Ordering::Acquire)
+            && self.shared.failed.fail(format!("shard {} ended by a bug", self.index));
+        if first {
+            (self.shared.events)(Message::Event(Event::Reset));
+        }
+    }
+}
+
+fn shared(config: &Config, shards: u16, wakes: &[Arc<Wake>], events: Events) -> Shared {
+    let mailboxes: Vec<_> = wakes.iter().cloned().map(Mailbox::new).collect();
+    let snapshots = Arc::new(Snapshots::new(shards));
+    let router = Router::new(mailboxes.clone(), snapshots.clone(), events.clone(), &config.limits);
+
+    Shared {
+        mailboxes,
+        router: Arc::new(router),
+        events,
+        snapshots,
+        failed: Failed::default(),
+        stop: Arc::default(),
+    }
+}
+
+fn wakes(shards: u16) -> std::io::Result<Vec<Arc<Wake>>> {
+    (0..shards).map(|_| Wake::new().map(Arc::new)).collect()
+}
+
+fn executor_error<T: std::fmt::Debug>(shard: u16, error: &glommio::GlommioError<T>) -> StartError {
+    StartError::Executor { shard, reason: error.to_string() }
+}
+
+/// The CPUs that this process may use.
+fn cpus() -> Vec<usize> {
+    let set = sched_getaffinity(Pid::from_raw(0)).unwrap_or_default();
+    let allowed: Vec<usize> =
+        (0..CpuSet::count()).filter(|&cpu| set.is_set(cpu).unwrap_or(false)).collect();
+
+    if allowed.is_empty() { vec![0] } else { allowed }
+}
+
+fn raise_memory_lock() -> Result<(), StartError> {
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_MEMLOCK) else { return Ok(()) };
+    if soft >= MEMORY_LOCK_BYTES {
+        return Ok(());
+    }
+    if setrlimit(Resource::RLIMIT_MEMLOCK, hard.max(MEMORY_LOCK_BYTES), hard.max(MEMORY_LOCK_BYTES))
+        .is_err()
+    {
+        return Err(StartError::MemoryLock(soft));
+    }
+
+    Ok(())
+}

@@ -1,0 +1,71 @@
+//! Grouping into runs, for any batch.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use proptest::prelude::*;
+use relay_server::runs::{RUN_BYTES_MAX, RUN_SEGMENTS_MAX, Runs};
+use relay_shard::{Path, Transmit};
+use std::collections::HashSet;
+use std::net::SocketAddr;
+
+/// A batch of packets to a few paths, with few sizes, so that runs happen.
+fn batch() -> impl Strategy<Value = Vec<Transmit>> {
+    let size = prop_oneof![Just(1200usize), Just(1100), Just(160), 0usize..1500, Just(30_000)];
+    proptest::collection::vec((0u16..4, size), 0..400).prop_map(|packets| {
+        let mut at = 0;
+        let transmit = |(to, len): (u16, usize)| {
+            let start = at;
+            at += len;
+            let local = SocketAddr::from(([127, 0, 0, 1], 3478));
+            let remote = SocketAddr::from(([127, 0, 0, 2], to + 1));
+            Transmit { path: Path { local, remote }, range: start..at }
+        };
+        packets.into_iter().map(transmit).collect()
+    })
+}
+
+proptest! {
+    #[test]
+    fn every_packet_leaves_once_in_its_paths_order_within_the_limits(
+        batches in proptest::collection::vec(batch(), 1..4),
+        alone in any::<bool>(),
+    ) {
+        let mut runs = Runs::with_capacity(16);
+        for batch in batches {
+            runs.group(&batch, |_| alone);
+            let mut seen = HashSet::new();
+            let mut last_of = std::collections::HashMap::new();
+            for run in runs.runs() {
+                let members: Vec<usize> = runs.members(run).collect();
+                let sizes: Vec<usize> = members.iter().map(|&m| batch[m].range.len()).collect();
+                prop_assert_eq!(members.len(), run.count);
+                prop_assert!(run.count <= RUN_SEGMENTS_MAX && (run.count == 1 || !alone));
+                prop_assert!(run.count == 1 || sizes.iter().sum::<usize>() <= RUN_BYTES_MAX);
+                let (last, full) = sizes.split_last().unwrap();
+                prop_assert!(full.iter().all(|size| *size == run.segment));
+                prop_assert!(*last <= run.segment && (run.count == 1 || *last > 0));
+                for &member in &members {
+                    prop_assert_eq!(batch[member].path, run.path);
+                    prop_assert!(seen.insert(member));
+                    let before = last_of.insert(run.path, member);
+                    prop_assert!(before.is_none_or(|before| before < member));
+                }
+            }
+            prop_assert_eq!(seen.len(), batch.len());
+        }
+    }
+}
+
+#[test]
+fn a_frame_to_two_subscribers_leaves_as_two_runs() {
+    let local = SocketAddr::from(([127, 0, 0, 1], 3478));
+    let packet = |index: usize, len: usize| Transmit {
+        path: Path { local, remote: SocketAddr::from(([127, 0, 0, 1], 1 + (index % 2) as u16)) },
+        range: index * 2_000..index * 2_000 + len,
+    };
+    let frame: Vec<_> = (0..10).map(|i| packet(i, if i < 8 { 1_200 } else { 700 })).collect();
+
+    let mut runs = Runs::with_capacity(10);
+    runs.group(&frame, |_| false);
+    let counts: Vec<_> = runs.runs().iter().map(|run| (run.count, run.segment)).collect();
+    assert_eq!(counts, [(5, 1_200), (5, 1_200)]);
+}

@@ -1,0 +1,177 @@
+//! A relay on loopback, and a client that speaks just enough STUN.
+#![allow(dead_code)] // Each test file uses its own part.
+#![allow(clippy::unwrap_used, unreachable_pub)] // Helpers of tests.
+
+use relay_server::{Config, DtlsVersions, IoKind, Limits, Relay, start};
+use relay_wire::control::{
+    Answer, Command, DataRole, Fingerprint, Hash, Message, Opened, ParticipantId, ParticipantSpec,
+    Remote, Request, RoomId, TransportId,
+};
+use relay_wire::stun::{Class, IntegrityKey, Message as Stun, Method, Writer};
+use std::net::{SocketAddr, UdpSocket};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+/// How long a test waits for what must come.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The client's user name fragment.
+const CLIENT_UFRAG: &str = "client";
+
+/// Both backends.
+pub const BACKENDS: [IoKind; 2] = [IoKind::Uring, IoKind::Mmsg];
+
+/// A relay on 127.0.0.1, its messages, and its data directory.
+pub struct World {
+    pub relay: Relay,
+    pub messages: Receiver<Message>,
+    pub directory: Directory,
+}
+
+/// A directory that goes with its owner.
+pub struct Directory(pub PathBuf);
+
+impl Directory {
+    pub fn new() -> Self {
+        let mut name = [0; 8];
+        std::io::Read::read_exact(&mut std::fs::File::open("/dev/urandom").unwrap(), &mut name)
+            .unwrap();
+        let path = std::env::temp_dir().join(format!("millrace-{:x}", u64::from_ne_bytes(name)));
+        std::fs::create_dir(&path).unwrap();
+
+        Self(path)
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+pub fn config(directory: &Directory, io: IoKind, shards: u16, listen: &str) -> Config {
+    Config {
+        listen: vec![listen.parse().unwrap()],
+        advertise: Vec::new(),
+        development: true,
+        io,
+        shards: Some(shards),
+        dtls: DtlsVersions::Auto,
+        data_directory: directory.0.clone(),
+        limits: Limits::default(),
+    }
+}
+
+impl World {
+    pub fn new(io: IoKind, shards: u16) -> Self {
+        let directory = Directory::new();
+        let (sender, messages) = channel();
+        let events = Arc::new(move |message| drop(sender.send(message)));
+        let relay = start(&config(&directory, io, shards, "127.0.0.1:0"), events).unwrap();
+
+        Self { relay, messages, directory }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.relay.listen()[0]
+    }
+
+    /// Makes a request and waits for its answer.
+    pub fn ask(&self, id: u64, room: u64, command: Command) -> Answer {
+        self.relay.handle().request(Request { id, room: RoomId(room), command });
+        loop {
+            match self.messages.recv_timeout(PATIENCE).expect("an answer") {
+                Message::Answer { id: of, answer } if of == id => return answer,
+                _ => {}
+            }
+        }
+    }
+
+    /// Makes room `number` with one participant and one transport, admitted.
+    pub fn admitted(&self, number: u64) -> Opened {
+        assert_eq!(self.ask(1, number, participant(number)), Answer::Done);
+        let Answer::Opened(opened) = self.ask(2, number, open(number)) else {
+            panic!("the transport was not opened");
+        };
+        let remote = Remote {
+            ufrag: CLIENT_UFRAG.into(),
+            pwd: "client's-own-password-1".replace(['\'', '-'], "x"),
+            fingerprint: Fingerprint { hash: Hash::Sha256, digest: vec![7; 32] },
+        };
+        let admit = Command::Admit { transport: TransportId(number), remote };
+        assert_eq!(self.ask(3, number, admit), Answer::Done);
+
+        opened
+    }
+
+    /// The value of a metric, summed over the series whose labels contain `labels`.
+    pub fn metric(&self, name: &str, labels: &str) -> u64 {
+        let registry = prometheus::Registry::new();
+        registry.register(Box::new(self.relay.collector())).unwrap();
+        let text = prometheus::TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
+        let values = text
+            .lines()
+            .filter(|line| line.starts_with(&format!("{name}{{")) && line.contains(labels))
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
+
+        values.sum::<f64>() as u64
+    }
+
+    /// Waits until a metric has at least this value; it is published some times a second.
+    pub fn await_metric(&self, name: &str, labels: &str, least: u64) {
+        let deadline = std::time::Instant::now() + PATIENCE;
+        while self.metric(name, labels) < least {
+            assert!(std::time::Instant::now() < deadline, "{name}{{{labels}}} never was {least}");
+            std::thread::yield_now();
+        }
+    }
+}
+
+pub fn participant(number: u64) -> Command {
+    Command::Participant(ParticipantSpec {
+        participant: ParticipantId(number),
+        identity: format!("participant {number}"),
+        stamp: Vec::new(),
+        can_publish_data: true,
+        can_subscribe: true,
+    })
+}
+
+pub fn open(number: u64) -> Command {
+    Command::Open {
+        participant: ParticipantId(number),
+        transport: TransportId(number),
+        data: DataRole::Accept,
+    }
+}
+
+pub fn client() -> UdpSocket {
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+
+    client
+}
+
+/// Sends an ICE check (RFC 8445, section 7.2.2) and returns the address that the response tells.
+pub fn check(client: &UdpSocket, to: SocketAddr, opened: &Opened) -> Option<SocketAddr> {
+    let key = IntegrityKey::short_term(&opened.pwd);
+    let mut buffer = [0; 512];
+    let id = *b"transaction!";
+    let len = Writer::begin(&mut buffer, Class::Request, Method::BINDING, &id)
+        .username(&format!("{}:{CLIENT_UFRAG}", opened.ufrag))
+        .priority(1)
+        .ice_controlling(1)
+        .use_candidate()
+        .integrity(&key)
+        .fingerprint()
+        .finish()
+        .unwrap();
+    client.send_to(&buffer[..len], to).unwrap();
+    let len = client.recv(&mut buffer).ok()?;
+    let response = Stun::parse(&buffer[..len])?;
+    assert!(response.class() == Class::Success && response.verify_integrity(&key));
+
+    response.xor_mapped_address()
+}
