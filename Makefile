@@ -43,6 +43,7 @@ test-long: ## Fuzzing, more seeds, licences: run before an issue is called resol
 	cargo deny check licenses bans sources
 	WORLD_SEEDS=200 cargo test -p millrace-tests --locked
 	cd tests/fuzz && for target in $$(ls fuzz_targets | sed 's/\.rs$$//'); do \
+		mkdir -p corpus/$$target; \
 		RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir . $$target corpus/$$target seeds/$$target -- \
 			-max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 || exit 1; \
 	done
