@@ -18,7 +18,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Tells a datagram's kind by its first byte, RTCP from RTP by its second (RFC 5761, section 4).
+    /// Tells a datagram's kind by its first byte, RTCP from RTP by its second (RFC 5761, section
+    /// 4).
     pub fn of(datagram: &[u8]) -> Self {
         match datagram {
             [0..=3, ..] => Self::Stun,

@@ -71,7 +71,9 @@ proptest! {
     }
 
     #[test]
-    fn a_stun_message_keeps_its_addresses(address in addresses(), id: [u8; 12], method in 0..0x100_u16) {
+    fn a_stun_message_keeps_its_addresses(
+        address in addresses(), id: [u8; 12], method in 0..0x100_u16,
+    ) {
         let mut buffer = [0; 256];
         let method = stun::Method(method);
         let key = stun::IntegrityKey::short_term("a password of some length");
@@ -86,7 +88,7 @@ proptest! {
 
         prop_assert_eq!(message.class(), stun::Class::Success);
         prop_assert_eq!(message.method(), method);
-        prop_assert_eq!(message.mapped_address().map(|a| (a.ip(), a.port())), Some((address.ip(), address.port())));
+        prop_assert_eq!(message.mapped_address(), Some(address));
         prop_assert_eq!(message.xor_mapped_address(), message.mapped_address());
         prop_assert!(message.verify_integrity(&key));
         prop_assert!(message.verify_fingerprint());
@@ -96,7 +98,8 @@ proptest! {
     fn a_stun_message_with_a_flipped_bit_is_refused(byte in 20..88_usize, bit in 0..8_u8) {
         let mut buffer = [0; 256];
         let key = stun::IntegrityKey::short_term("a password of some length");
-        let len = stun::Writer::begin(&mut buffer, stun::Class::Request, stun::Method::BINDING, &[7; 12])
+        let (class, method) = (stun::Class::Request, stun::Method::BINDING);
+        let len = stun::Writer::begin(&mut buffer, class, method, &[7; 12])
             .username("someone:someoneelse")
             .priority(1)
             .ice_controlling(2)
@@ -106,8 +109,8 @@ proptest! {
         prop_assert_eq!(len, 88);
         buffer[byte] ^= 1 << bit;
 
-        let verified = stun::Message::parse(&buffer[..len]).is_some_and(|m| m.verify_integrity(&key));
-        prop_assert!(!verified);
+        let message = stun::Message::parse(&buffer[..len]);
+        prop_assert!(!message.is_some_and(|message| message.verify_integrity(&key)));
     }
 
     #[test]
@@ -120,19 +123,22 @@ proptest! {
             expected += u64::from(step);
             prop_assert_eq!(extender.extend(sequence), expected);
             prop_assert!(rtp::sequence::newer(sequence, sequence.wrapping_sub(step)));
-            prop_assert_eq!(extender.extend(sequence.wrapping_sub(step)), expected - u64::from(step));
+            let late = extender.extend(sequence.wrapping_sub(step));
+            prop_assert_eq!(late, expected - u64::from(step));
         }
     }
 
     #[test]
     fn reports_come_back_as_sent(
-        info: [u32; 4], ntp: u64, fraction_lost: u8, lost in -0x80_0000..0x80_0000_i32, block: [u32; 5],
-        blocks in 0..31_usize,
+        info: [u32; 4], ntp: u64, fraction_lost: u8, lost in -0x80_0000..0x80_0000_i32,
+        block: [u32; 5], blocks in 0..31_usize,
     ) {
         let [ssrc, rtp, packets, octets] = info;
         let [source, highest, jitter, last_sr, delay] = block;
         let info = rtcp::SenderInfo { ssrc, ntp, rtp, packets, octets };
-        let block = rtcp::ReportBlock { ssrc: source, fraction_lost, lost, highest, jitter, last_sr, delay };
+        let block = rtcp::ReportBlock {
+            ssrc: source, fraction_lost, lost, highest, jitter, last_sr, delay,
+        };
         let mut buffer = [0; 1600];
         let mut writer = rtcp::Writer::new(&mut buffer);
         prop_assert!(writer.sender_report(&info, &vec![block; blocks]));
@@ -156,7 +162,9 @@ proptest! {
     }
 
     #[test]
-    fn transport_feedback_comes_back_as_sent(arrivals in arrivals(), lead in 0..20_u16, room in 60..1200_usize) {
+    fn transport_feedback_comes_back_as_sent(
+        arrivals in arrivals(), lead in 0..20_u16, room in 60..1200_usize,
+    ) {
         let mut rest = arrivals.as_slice();
         let mut base = rest.first().map_or(0, |(sequence, _)| sequence.wrapping_sub(lead));
         while !rest.is_empty() {
@@ -164,7 +172,8 @@ proptest! {
             let mut writer = rtcp::Writer::new(&mut buffer);
             let told = writer.transport_cc((1, 2), base, 3, rest);
             prop_assert!(told > 0);
-            let Some(rtcp::Packet::TransportCc(feedback)) = rtcp::packets(writer.written()).next() else {
+            let packet = rtcp::packets(writer.written()).next();
+            let Some(rtcp::Packet::TransportCc(feedback)) = packet else {
                 panic!("what we write, we read");
             };
             let (last, _) = rest[told - 1];
@@ -172,9 +181,13 @@ proptest! {
             prop_assert_eq!(feedback.feedback_count, 3);
             prop_assert_eq!(feedback.count, last.wrapping_sub(base).wrapping_add(1));
             let wrap = (1 << 24) * 256;
-            let expected = rest[..told].iter().map(|(sequence, at)| (*sequence, at.as_micros() as i64 / 250));
+            let expected = rest[..told]
+                .iter()
+                .map(|(sequence, at)| (*sequence, at.as_micros() as i64 / 250));
             let offset = expected.clone().next().map_or(0, |(_, at)| at - at % wrap);
-            let received = feedback.arrivals().filter_map(|(sequence, at)| Some((sequence, at? + offset)));
+            let received = feedback
+                .arrivals()
+                .filter_map(|(sequence, at)| Some((sequence, at? + offset)));
             prop_assert!(received.eq(expected));
             base = last.wrapping_add(1);
             rest = &rest[told..];
@@ -204,14 +217,16 @@ proptest! {
 
     #[test]
     fn an_opened_data_channel_comes_back_as_sent(
-        label in "\\PC{0,40}", protocol in "\\PC{0,10}", ordered: bool, kind in 0..3_u8, n: u32, priority: u16,
+        label in "\\PC{0,40}", protocol in "\\PC{0,10}", ordered: bool, kind in 0..3_u8, n: u32,
+        priority: u16,
     ) {
         let reliability = match kind {
             0 => data::Reliability::Reliable,
             1 => data::Reliability::Retransmits(n),
             _ => data::Reliability::LifetimeMs(n),
         };
-        let open = data::Open { ordered, reliability, priority, label: &label, protocol: &protocol };
+        let (label, protocol) = (label.as_str(), protocol.as_str());
+        let open = data::Open { ordered, reliability, priority, label, protocol };
         let mut buffer = [0; 400];
         let len = open.write(&mut buffer).unwrap();
 
@@ -219,7 +234,9 @@ proptest! {
     }
 
     #[test]
-    fn a_control_message_survives_any_cut(id: u64, room: u64, payload in vec(any::<u8>(), 0..300), piece in 1..50_usize) {
+    fn a_control_message_survives_any_cut(
+        id: u64, room: u64, payload in vec(any::<u8>(), 0..300), piece in 1..50_usize,
+    ) {
         let command = control::Command::SendData {
             channel: control::Channel::Lossy,
             to: vec![control::ParticipantId(id)],
@@ -240,13 +257,15 @@ proptest! {
     }
 
     #[test]
-    fn a_renumbered_descriptor_keeps_the_rest(payload in vec(any::<u8>(), 1..40), id: u16, tl0: u8) {
+    fn a_renumbered_descriptor_keeps_the_rest(
+        payload in vec(any::<u8>(), 1..40), id: u16, tl0: u8,
+    ) {
         let Some(before) = vp8::Descriptor::parse(&payload) else { return Ok(()) };
         let mut renumbered = payload.clone();
         before.renumber(&mut renumbered, id, tl0);
         let after = vp8::Descriptor::parse(&renumbered).unwrap();
 
-        let numbers = (before.picture_id, before.tl0_pic_idx);
-        prop_assert_eq!(vp8::Descriptor { picture_id: numbers.0, tl0_pic_idx: numbers.1, ..after }, before);
+        let vp8::Descriptor { picture_id, tl0_pic_idx, .. } = before;
+        prop_assert_eq!(vp8::Descriptor { picture_id, tl0_pic_idx, ..after }, before);
     }
 }
