@@ -150,12 +150,13 @@ impl<I: Io> Driver<I> {
     }
 
     fn take_over(&mut self, now: Instant) {
-        let Self { port, shard, out, taken_over, .. } = self;
-        port.receive(|packet| {
-            *taken_over += 1;
-            shard.receive(now, packet, out);
-        });
-        self.make_room(now);
+        for _ in 0..TURN_DATAGRAMS {
+            let Some(mut lent) = self.port.take() else { return };
+            self.taken_over += 1;
+            self.shard.receive(now, lent.packet(), &mut self.out);
+            self.port.give_back(lent);
+            self.make_room(now);
+        }
     }
 
     /// Sends early when the next packet might not find room for all that it causes.

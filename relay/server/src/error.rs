@@ -48,7 +48,10 @@ pub enum StartError {
     )]
     Interfaces(io::Error),
     /// No shards, or more than user name fragments can name.
-    #[error("media.shards = {0}: choose 1 to {max}, or leave it out for all CPUs", max = relay_wire::ice::SHARDS_MAX)]
+    #[error(
+        "media.shards = {0}: choose 1 to {max}, or leave it out for all CPUs",
+        max = relay_wire::ice::SHARDS_MAX
+    )]
     Shards(u16),
     /// glommio cannot lock the memory of its rings.
     #[error(

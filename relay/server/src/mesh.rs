@@ -16,7 +16,7 @@ const DATAGRAM_MAX: usize = 2048;
 const WAITING_MAX: usize = 2048;
 
 /// A datagram with its bytes.
-pub(crate) struct Datagram {
+struct Datagram {
     path: Path,
     len: usize,
     bytes: [u8; DATAGRAM_MAX],
@@ -28,11 +28,6 @@ impl Datagram {
         let path = Path { local: nowhere, remote: nowhere };
 
         Box::new(Self { path, len: 0, bytes: [0; DATAGRAM_MAX] })
-    }
-
-    /// The datagram as its owner receives it.
-    pub(crate) fn packet(&mut self) -> Packet<'_> {
-        Packet::new(self.path, &mut self.bytes, 0..self.len)
     }
 }
 
@@ -77,11 +72,14 @@ pub(crate) struct Port {
     mesh: Arc<Mesh>,
     shard: usize,
     touched: Vec<bool>,
+    turn: usize,
 }
 
 impl Port {
     pub(crate) fn new(mesh: &Arc<Mesh>, shard: u16) -> Self {
-        Self { touched: vec![false; mesh.wakes.len()], mesh: mesh.clone(), shard: shard.into() }
+        let touched = vec![false; mesh.wakes.len()];
+
+        Self { touched, mesh: mesh.clone(), shard: shard.into(), turn: 0 }
     }
 
     /// Puts a copy of a datagram into the lane to its owner, or says why it is dropped.
@@ -118,17 +116,42 @@ impl Port {
             .all(|lane| lane.full.is_empty())
     }
 
-    /// Gives what other shards sent to `deliver`; at most a lane's length of each shard.
-    pub(crate) fn receive(&mut self, mut deliver: impl FnMut(Packet<'_>)) {
-        for from in 0..self.touched.len() {
-            let Some(lane) = self.mesh.lane(from, self.shard) else { continue };
-            for _ in 0..lane.full.capacity() {
-                let Some(mut datagram) = lane.full.pop() else { break };
-                deliver(datagram.packet());
-                // As many places as boxes: nothing is lost here.
-                let _ = lane.empty.push(datagram);
+    /// The next datagram of another shard, from each in turn; give it back when it is dealt with.
+    pub(crate) fn take(&mut self) -> Option<Lent> {
+        let shards = self.touched.len();
+        for _ in 0..shards {
+            let from = self.turn;
+            self.turn = (self.turn + 1) % shards;
+            let lane = self.mesh.lane(from, self.shard);
+            if let Some(datagram) = lane.and_then(|lane| lane.full.pop()) {
+                return Some(Lent { from, datagram });
             }
         }
+
+        None
+    }
+
+    /// Returns a datagram's box to the lane that it came by.
+    pub(crate) fn give_back(&self, lent: Lent) {
+        if let Some(lane) = self.mesh.lane(lent.from, self.shard) {
+            // As many places as boxes: nothing is lost here.
+            let _ = lane.empty.push(lent.datagram);
+        }
+    }
+}
+
+/// A datagram on loan from its lane.
+pub(crate) struct Lent {
+    from: usize,
+    datagram: Box<Datagram>,
+}
+
+impl Lent {
+    /// The datagram as its owner receives it.
+    pub(crate) fn packet(&mut self) -> Packet<'_> {
+        let Datagram { path, len, bytes } = &mut *self.datagram;
+
+        Packet::new(*path, bytes, 0..*len)
     }
 }
 
@@ -153,7 +176,10 @@ mod tests {
             from.send(1, path(), &round.to_be_bytes()).unwrap();
             from.send(1, path(), b"second").unwrap();
             let mut got = Vec::new();
-            to.receive(|packet| got.push(packet.payload().to_vec()));
+            while let Some(mut lent) = to.take() {
+                got.push(lent.packet().payload().to_vec());
+                to.give_back(lent);
+            }
             assert_eq!(got, [round.to_be_bytes().to_vec(), b"second".to_vec()]);
         }
         assert!(to.is_empty());

@@ -72,7 +72,8 @@ struct Seat {
 
 /// Starts the media plane; when this returns, all its sockets are open and all shards run.
 ///
-/// `events` is called on the shards' threads, where media waits for it: it must not block.
+/// `events` is called on the shards' threads, where media waits for it: it must not block. Should
+/// it panic, the shard is gone, and `Relay::failed` tells.
 pub fn start(config: &Config, events: Events) -> Result<Relay, StartError> {
     raise_memory_lock()?;
     let cpus = cpus();
@@ -90,6 +91,7 @@ pub fn start(config: &Config, events: Events) -> Result<Relay, StartError> {
     let mut relay =
         Relay { threads: Vec::new(), wakes, shared, listen, candidates, limits: config.limits };
     relay.spawn(config, &identity, sockets, &cpus)?;
+    tracing::info!(shards, listen = ?relay.listen, candidates = ?relay.candidates, "media is up");
 
     Ok(relay)
 }

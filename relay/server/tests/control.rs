@@ -119,6 +119,20 @@ fn a_newer_client_replaces_the_older_and_finds_no_rooms() {
 }
 
 #[test]
+fn a_connection_that_does_not_say_hello_disturbs_nobody() {
+    let served = served();
+    let mut client = Client::greeted(&served);
+    assert_eq!(client.ask(1, 1, participant(1)), Answer::Done);
+
+    let probe = UnixStream::connect(&served.path).unwrap();
+    drop(probe);
+    let mut silent = UnixStream::connect(&served.path).unwrap();
+    let mut hello = [0; 5];
+    silent.read_exact(&mut hello).unwrap();
+    assert_eq!(client.ask(2, 1, Command::CloseRoom), Answer::Done);
+}
+
+#[test]
 fn another_version_and_garbage_are_hung_up_on() {
     let served = served();
     let mut stranger = Client::new(&served, VERSION + 1);

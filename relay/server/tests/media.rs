@@ -19,6 +19,38 @@ fn ice_check_is_answered() {
 }
 
 #[test]
+fn both_families_are_served_and_addresses_are_concrete() {
+    for io in BACKENDS {
+        let world = World::listening(io, 1, "[::1]:0");
+        let opened = world.admitted(1);
+        let client = std::net::UdpSocket::bind("[::1]:0").unwrap();
+        client.set_read_timeout(Some(world::PATIENCE)).unwrap();
+
+        assert_eq!(check(&client, world.address(), &opened), client.local_addr().ok(), "{io:?}");
+    }
+}
+
+#[test]
+fn a_train_is_received_in_one_piece_and_each_datagram_of_it_is_answered() {
+    for io in BACKENDS {
+        let world = World::new(io, 1);
+        let opened = world.admitted(1);
+        let client = client();
+
+        world::send_train(&client, world.address(), &world::request(&opened), 8);
+        for _ in 0..8 {
+            let mut response = [0; 512];
+            let len = client.recv(&mut response).unwrap();
+            let seen = world::answer(&response[..len], &opened);
+            assert_eq!(seen, client.local_addr().ok(), "{io:?}");
+        }
+        world.await_metric("millrace_relay_datagrams_total", "direction=\"out\"", 8);
+        assert_eq!(world.metric("millrace_relay_trains_total", "direction=\"in\""), 1);
+        assert_eq!(world.metric("millrace_relay_trains_total", "direction=\"out\""), 1);
+    }
+}
+
+#[test]
 fn a_check_reaches_its_shard_whichever_socket_it_arrives_at() {
     for io in BACKENDS {
         let world = World::new(io, 2);
@@ -117,4 +149,25 @@ fn stopping_joins_all_threads_and_frees_the_port() {
         assert!(world.messages.recv().is_err(), "the last thread dropped its events");
         std::net::UdpSocket::bind(address).unwrap();
     }
+}
+
+#[test]
+fn a_shard_that_dies_is_reported_and_the_rest_stops_in_order() {
+    let directory = world::Directory::new();
+    let (sender, resets) = std::sync::mpsc::channel();
+    let events = move |message| match message {
+        Message::Answer { .. } => panic!("a bug, made by this test"),
+        Message::Event(event) => drop(sender.send(event)),
+    };
+    let config = world::config(&directory, BACKENDS[0], 2, "127.0.0.1:0");
+    let relay = relay_server::start(&config, std::sync::Arc::new(events)).unwrap();
+    let failed = relay.failed();
+    assert_eq!(failed.reason(), None);
+
+    let room = RoomId(1);
+    relay.handle().request(relay_wire::control::Request { id: 1, room, command: participant(1) });
+    let reason = failed.wait(world::PATIENCE).expect("a report");
+    assert!(reason.starts_with("shard 0 "), "{reason}");
+    assert_eq!(resets.recv_timeout(world::PATIENCE), Ok(relay_wire::control::Event::Reset));
+    relay.stop();
 }

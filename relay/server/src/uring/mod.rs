@@ -257,7 +257,7 @@ impl Uring {
 impl Io for Uring {
     fn wait(&mut self, timeout: Duration, gather: bool) {
         self.arm();
-        if self.ready.is_empty() {
+        if self.ready.is_empty() && self.open.is_none() {
             let want = if gather { GATHER_COMPLETIONS } else { 1 };
             self.enter(want, Some(timeout));
         }

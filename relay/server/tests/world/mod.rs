@@ -9,6 +9,7 @@ use relay_wire::control::{
 };
 use relay_wire::stun::{Class, IntegrityKey, Message as Stun, Method, Writer};
 use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
@@ -66,10 +67,14 @@ pub fn config(directory: &Directory, io: IoKind, shards: u16, listen: &str) -> C
 
 impl World {
     pub fn new(io: IoKind, shards: u16) -> Self {
+        Self::listening(io, shards, "127.0.0.1:0")
+    }
+
+    pub fn listening(io: IoKind, shards: u16, listen: &str) -> Self {
         let directory = Directory::new();
         let (sender, messages) = channel();
         let events = Arc::new(move |message| drop(sender.send(message)));
-        let relay = start(&config(&directory, io, shards, "127.0.0.1:0"), events).unwrap();
+        let relay = start(&config(&directory, io, shards, listen), events).unwrap();
 
         Self { relay, messages, directory }
     }
@@ -156,8 +161,17 @@ pub fn client() -> UdpSocket {
 
 /// Sends an ICE check (RFC 8445, section 7.2.2) and returns the address that the response tells.
 pub fn check(client: &UdpSocket, to: SocketAddr, opened: &Opened) -> Option<SocketAddr> {
-    let key = IntegrityKey::short_term(&opened.pwd);
+    client.send_to(&request(opened), to).unwrap();
     let mut buffer = [0; 512];
+    let len = client.recv(&mut buffer).ok()?;
+
+    answer(&buffer[..len], opened)
+}
+
+/// An ICE check.
+pub fn request(opened: &Opened) -> Vec<u8> {
+    let key = IntegrityKey::short_term(&opened.pwd);
+    let mut buffer = vec![0; 512];
     let id = *b"transaction!";
     let len = Writer::begin(&mut buffer, Class::Request, Method::BINDING, &id)
         .username(&format!("{}:{CLIENT_UFRAG}", opened.ufrag))
@@ -168,10 +182,33 @@ pub fn check(client: &UdpSocket, to: SocketAddr, opened: &Opened) -> Option<Sock
         .fingerprint()
         .finish()
         .unwrap();
-    client.send_to(&buffer[..len], to).unwrap();
-    let len = client.recv(&mut buffer).ok()?;
-    let response = Stun::parse(&buffer[..len])?;
+    buffer.truncate(len);
+
+    buffer
+}
+
+/// The address that the response to a check tells.
+pub fn answer(response: &[u8], opened: &Opened) -> Option<SocketAddr> {
+    let response = Stun::parse(response)?;
+    let key = IntegrityKey::short_term(&opened.pwd);
     assert!(response.class() == Class::Success && response.verify_integrity(&key));
 
     response.xor_mapped_address()
+}
+
+/// Sends equal datagrams as one train (UDP_SEGMENT).
+pub fn send_train(client: &UdpSocket, to: SocketAddr, datagram: &[u8], count: usize) {
+    let segment = datagram.len() as i32;
+    // SAFETY: the pointer and length are those of a live integer, which is only read.
+    let set = unsafe {
+        libc::setsockopt(
+            client.as_raw_fd(),
+            libc::SOL_UDP,
+            libc::UDP_SEGMENT,
+            (&raw const segment).cast(),
+            size_of::<i32>() as libc::socklen_t,
+        )
+    };
+    assert_eq!(set, 0);
+    client.send_to(&datagram.repeat(count), to).unwrap();
 }
