@@ -24,7 +24,13 @@ pub(super) struct Rooms {
 impl Rooms {
     /// No rooms yet.
     pub(super) fn new(limits: Limits, seed: u64, hash_seed: u64) -> Self {
-        Self { limits, seed, by_id: map(hash_seed), timers: Timers::new(hash_seed), past: Counters::default() }
+        Self {
+            limits,
+            seed,
+            by_id: map(hash_seed),
+            timers: Timers::new(hash_seed),
+            past: Counters::default(),
+        }
     }
 
     /// Makes a room, unless it is there.

@@ -17,6 +17,7 @@ pub struct Client {
     pub events: Vec<Event>,
     pub messages: Vec<(String, Vec<u8>)>,
     pub channels: Vec<(ChannelId, String)>,
+    pub error: Option<String>,
 }
 
 impl Client {
@@ -32,6 +33,7 @@ impl Client {
             events: Vec::new(),
             messages: Vec::new(),
             channels: Vec::new(),
+            error: None,
         }
     }
 
@@ -88,9 +90,13 @@ impl Client {
         assert!(self.rtc.channel(id).unwrap().write(true, message).unwrap());
     }
 
-    /// Sends what it has to send.
+    /// Sends what it has to send; nothing any more once it is broken.
     fn poll(&mut self) -> Vec<Vec<u8>> {
         let mut datagrams = Vec::new();
+        if self.error.is_some() {
+            self.timeout += Duration::from_secs(3600);
+            return datagrams;
+        }
         loop {
             match self.rtc.poll_output() {
                 Ok(Output::Timeout(at)) => {
@@ -99,7 +105,10 @@ impl Client {
                 }
                 Ok(Output::Transmit(transmit)) => datagrams.push(transmit.contents.to_vec()),
                 Ok(Output::Event(event)) => self.note(event),
-                Err(error) => panic!("{error}"),
+                Err(error) => {
+                    self.error.get_or_insert(error.to_string());
+                    return datagrams;
+                }
             }
         }
     }
@@ -119,11 +128,20 @@ impl Client {
     fn receive(&mut self, now: Instant, datagram: &[u8]) {
         let receive =
             Receive::new(Protocol::Udp, self.path.local, self.path.remote, datagram).unwrap();
-        self.rtc.handle_input(Input::Receive(now, receive)).unwrap();
+        if let Err(error) = self.rtc.handle_input(Input::Receive(now, receive)) {
+            self.error.get_or_insert(error.to_string());
+        }
     }
 
     pub fn is_connected(&self) -> bool {
-        self.events.contains(&Event::Connected)
+        self.events.iter().any(|event| matches!(event, Event::Connected))
+    }
+}
+
+impl Client {
+    /// Whether the relay said good-bye.
+    pub fn is_closed(&self) -> bool {
+        self.events.iter().any(|event| matches!(event, Event::Closed))
     }
 }
 
@@ -152,7 +170,7 @@ impl World {
             self.drain();
             for client in &mut *clients {
                 if client.timeout <= self.now {
-                    client.rtc.handle_input(Input::Timeout(self.now)).unwrap();
+                    let _ = client.rtc.handle_input(Input::Timeout(self.now));
                 }
             }
         }

@@ -3,11 +3,12 @@
 
 pub mod checker;
 pub mod client;
+pub mod hello;
 
 use relay_shard::{Config, Counters, DropReason, DtlsVersions, Event, Limits, Outbox};
 use relay_shard::{Packet, Path, Shard};
-use relay_wire::control::{Answer, Command, DataRole, Message, Opened, ParticipantId, RoomId};
 use relay_wire::control::{self, ParticipantSpec, Refusal, Request, TransportId};
+use relay_wire::control::{Answer, Command, DataRole, Message, Opened, ParticipantId, RoomId};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -58,9 +59,9 @@ impl World {
         self.shard.command(self.now, Request { id, room, command }, &mut self.out);
         let before = self.events.len();
         self.drain();
-        let answers = self.events.extract_if(before.., |event| {
-            matches!(event, Event::Control(Message::Answer { .. }))
-        });
+        let answers = self
+            .events
+            .extract_if(before.., |event| matches!(event, Event::Control(Message::Answer { .. })));
         let answers: Vec<_> = answers.collect();
         let [Event::Control(Message::Answer { id: answered, answer })] = answers.as_slice() else {
             panic!("one answer to each request, not {answers:?}");
