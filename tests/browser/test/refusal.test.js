@@ -65,6 +65,26 @@ test('a server that is away is named as such', async ({ server, browser }) => {
   }
 });
 
+test('a full room is named as such', async ({ server, browser }) => {
+  const page = await openPage(browser);
+  // The limits are too high to reach here: the server's refusal is played.
+  await page.addInitScript(() => {
+    window.WebSocket = class extends WebSocket {
+      constructor() {
+        super('ws://127.0.0.1:1/');
+      }
+    };
+  });
+  await page.route('**/rtc/validate*', (route) =>
+    route.fulfill({ status: 503, contentType: 'text/plain', body: 'the room is full' }),
+  );
+  await page.goto(`${server.url}/?room=${encodeURIComponent(newRoom())}`);
+  await new Person(page, 'Ada').enter();
+
+  await page.getByText('The room or the server is full.').waitFor();
+  await page.getByText('The server says: "the room is full".').waitFor();
+});
+
 test('without a camera and a microphone one can still join and watch', async (world) => {
   const { server, browser } = world;
   const room = newRoom();

@@ -34,6 +34,7 @@ export class Lobby {
   private readonly problems = h('div', { class: 'problems', role: 'alert' });
   private readonly name = h('input', field('name', 'Your name'));
   private readonly room = h('input', field('room', 'for example: team-standup'));
+  private busy = false;
   private readonly join = h('button', { class: 'primary', type: 'submit' }, 'Join the call');
 
   constructor(
@@ -159,15 +160,21 @@ export class Lobby {
     input.focus();
   }
 
-  private async toggleCamera(): Promise<void> {
-    this.problems.replaceChildren();
-    await this.preview.setCamera(!this.preview.camera);
-    await this.chooser.refresh();
+  private toggleCamera(): Promise<void> {
+    return this.toggle(() => this.preview.setCamera(!this.preview.camera));
   }
 
-  private async toggleMicrophone(): Promise<void> {
+  private toggleMicrophone(): Promise<void> {
+    return this.toggle(() => this.preview.setMicrophone(!this.preview.microphone));
+  }
+
+  /** One press at a time: a second would open the device twice. */
+  private async toggle(act: () => Promise<void>): Promise<void> {
+    if (this.busy) return;
+    this.busy = true;
     this.problems.replaceChildren();
-    await this.preview.setMicrophone(!this.preview.microphone);
+    await act();
+    this.busy = false;
     await this.chooser.refresh();
   }
 
