@@ -241,7 +241,7 @@ impl Switchboard {
         if !room.is_empty() {
             return;
         }
-        cx.tell(id, Command::CloseRoom);
+        // The relay ends a room by itself when its last participant is removed.
         self.by_name.remove(&room.name);
         self.rooms.remove(&id);
         if self.rooms.is_empty() {

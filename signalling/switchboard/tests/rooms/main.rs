@@ -1,0 +1,11 @@
+//! Rooms in virtual time: scripted clients, and a relay that answers by itself.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod garbage;
+mod joining;
+mod limits;
+mod publishing;
+mod resuming;
+mod script;
+mod subscribing;
+mod world;

@@ -1,0 +1,206 @@
+use crate::script::{self, Line, answers, info_of};
+use crate::world::World;
+use livekit_protocol as proto;
+use livekit_protocol::request_response::{Reason, Request};
+use livekit_protocol::signal_request::Message as Say;
+use livekit_protocol::signal_response::Message;
+use relay_wire::control::{Codec, Command, DataRole, Event, Kind, Refusal, TrackSpec};
+use signalling_switchboard::Join;
+
+fn specs(commands: &[Command]) -> Vec<&TrackSpec> {
+    let specs = commands.iter().filter_map(|command| match command {
+        Command::Publish(spec) => Some(spec),
+        _ => None,
+    });
+    specs.collect()
+}
+
+#[test]
+fn added_track_is_published_with_the_answer() {
+    let mut world = World::new();
+    let alice = world.join("alice");
+    world.commands();
+
+    world.say(&alice, Say::AddTrack(script::camera("cam")));
+    let info = world.published(&alice);
+    assert!(info.sid.starts_with("TR_") && info.disable_red);
+    assert_eq!((info.width, info.source()), (1280, proto::TrackSource::Camera));
+    world.say(&alice, script::offer(5, &[Line::video("1", "cam")], "publ"));
+
+    let messages = world.read(&alice);
+    let answer = answers(&messages)[0];
+    assert_eq!(answer.id, 5, "JS ignores other ids");
+    assert!(answer.sdp.contains("a=simulcast:recv q;h;f"));
+    let commands = world.commands();
+    assert!(matches!(commands[0], Command::Open { data: DataRole::Accept, .. }));
+    assert!(matches!(&commands[1], Command::Admit { remote, .. } if remote.ufrag == "publ"));
+    let spec = specs(&commands)[0];
+    assert_eq!((spec.kind, spec.mid.as_str()), (Kind::Video, "1"));
+    assert_eq!(spec.rids, ["q", "h", "f"]);
+    assert_eq!(spec.codecs[0].payload_type, 96);
+}
+
+#[test]
+fn asked_codec_goes_first() {
+    let mut world = World::new();
+    let alice = world.join("alice");
+    let codec =
+        proto::SimulcastCodec { codec: "h264".into(), cid: "cam".into(), ..Default::default() };
+    let add = proto::AddTrackRequest { simulcast_codecs: vec![codec], ..script::camera("cam") };
+    world.say(&alice, Say::AddTrack(add));
+    world.say(&alice, script::offer(1, &[Line::video("1", "cam")], "publ"));
+    assert_eq!(specs(&world.commands())[0].codecs[0].codec, Codec::H264);
+}
+
+#[test]
+fn unknown_names_take_the_oldest_pending_track_of_the_kind() {
+    let mut world = World::new();
+    let alice = world.join("alice");
+    world.say(&alice, Say::AddTrack(script::microphone("mic")));
+    world.say(&alice, Say::AddTrack(script::camera("first")));
+    let first = world.published(&alice).sid;
+    world.say(&alice, Say::AddTrack(script::camera("second")));
+    let second = world.published(&alice).sid;
+    let lines = [
+        Line::video("1", "{firefox}"),
+        Line::audio("2", "{firefox-too}"),
+        Line::video("3", "second"),
+    ];
+    world.say(&alice, script::offer(1, &lines, "publ"));
+
+    let commands = world.commands();
+    let mids: Vec<_> = specs(&commands).iter().map(|spec| (spec.kind, &spec.mid[..])).collect();
+    assert_eq!(mids, [(Kind::Video, "1"), (Kind::Audio, "2"), (Kind::Video, "3")]);
+    let tracks: Vec<_> = specs(&commands).iter().map(|spec| spec.track).collect();
+    for track in &tracks {
+        world.event(Event::Started(*track, Codec::Vp8));
+    }
+    let me = info_of(&world.read(&alice), "alice").unwrap();
+    let mid_of = |sid: &str| me.tracks.iter().find(|t| t.sid == sid).unwrap().mid.clone();
+    assert_eq!((mid_of(&first), mid_of(&second)), ("1".into(), "3".into()));
+}
+
+#[test]
+fn others_hear_of_a_track_with_its_first_packet() {
+    let mut world = World::new();
+    let (alice, bob) = (world.join("alice"), world.join("bob"));
+    let (sid, track) = world.offer_camera(&alice, "cam", "1");
+    assert!(info_of(&world.read(&bob), "alice").is_none());
+
+    world.event(Event::Started(track, Codec::Vp8));
+
+    let info = info_of(&world.read(&bob), "alice").unwrap();
+    assert!(info.is_publisher);
+    assert_eq!(
+        (info.tracks[0].sid.as_str(), info.tracks[0].mime_type.as_str()),
+        (&*sid, "video/VP8")
+    );
+}
+
+#[test]
+fn mute_reaches_the_relay_and_everybody() {
+    let mut world = World::new();
+    let (alice, bob) = (world.join("alice"), world.join("bob"));
+    let (sid, track) = world.publish_camera(&alice);
+    world.commands();
+    world.read(&bob);
+
+    world.say(&alice, Say::Mute(proto::MuteTrackRequest { sid: sid.clone(), muted: true }));
+    world.say(&alice, Say::Mute(proto::MuteTrackRequest { sid, muted: true }));
+
+    assert_eq!(world.commands(), [Command::Mute { track, muted: true }]);
+    assert!(info_of(&world.read(&bob), "alice").unwrap().tracks[0].muted);
+}
+
+#[test]
+fn inactive_line_unpublishes_and_may_carry_another_track() {
+    let mut world = World::new();
+    let (alice, bob) = (world.join("alice"), world.join("bob"));
+    let (sid, track) = world.publish_camera(&alice);
+    world.answer_offers(&bob, |sdp| script::answer_to(sdp, "answ"));
+    world.read(&bob);
+    world.commands();
+
+    world.say(&alice, script::offer(2, &[Line::video("1", "cam").inactive()], "publ"));
+    assert!(world.commands().contains(&Command::Unpublish(track)));
+    assert!(info_of(&world.read(&bob), "alice").unwrap().tracks.is_empty());
+
+    let (next, _) = world.offer_camera(&alice, "cam2", "1");
+    assert_ne!(next, sid);
+}
+
+#[test]
+fn ice_restart_of_the_publisher_gets_new_credentials() {
+    let mut world = World::new();
+    let alice = world.join("alice");
+    world.offer_camera(&alice, "cam", "1");
+    world.commands();
+    world.read(&alice);
+
+    world.say(&alice, script::offer(2, &[Line::video("1", "cam")], "newu"));
+
+    let commands = world.commands();
+    assert!(matches!(commands[0], Command::RestartIce(_)));
+    assert!(matches!(&commands[1], Command::Admit { remote, .. } if remote.ufrag == "newu"));
+    assert_eq!(commands.len(), 2, "the track goes on");
+    let messages = world.read(&alice);
+    assert!(answers(&messages)[0].sdp.contains("a=ice-ufrag:00server3"));
+}
+
+#[test]
+fn publishing_without_the_grant_is_refused() {
+    let mut world = World::new();
+    let mut claims = World::claims("alice");
+    claims.video.can_publish_sources = vec!["microphone".into()];
+    let alice = world.join_with(Join::new(claims));
+    world.read(&alice);
+
+    world.say(&alice, Say::AddTrack(script::camera("cam")));
+    let messages = world.read(&alice);
+    let [Message::RequestResponse(response)] = &messages[..] else { panic!("{messages:?}") };
+    assert_eq!(response.reason(), Reason::NotAllowed);
+    assert!(matches!(&response.request, Some(Request::AddTrack(add)) if add.cid == "cam"));
+    world.say(&alice, Say::AddTrack(script::microphone("mic")));
+    assert_eq!(world.published(&alice).source(), proto::TrackSource::Microphone);
+}
+
+#[test]
+fn same_announcement_again_is_the_same_track() {
+    let mut world = World::new();
+    let alice = world.join("alice");
+    world.say(&alice, Say::AddTrack(script::camera("cam")));
+    let first = world.published(&alice).sid;
+    world.say(&alice, Say::AddTrack(script::camera("cam")));
+    assert_eq!(world.published(&alice).sid, first);
+
+    let backup = proto::AddTrackRequest { sid: first.clone(), ..script::camera("backup") };
+    world.say(&alice, Say::AddTrack(backup));
+    assert_eq!(world.published(&alice).sid, first);
+    let lines = [Line::video("1", "cam"), Line::video("2", "backup")];
+    world.say(&alice, script::offer(1, &lines, "publ"));
+    assert_eq!(specs(&world.commands()).len(), 1, "a backup codec is not taken");
+}
+
+#[test]
+fn track_that_the_relay_refuses_is_taken_back() {
+    let mut world = World::new();
+    world.refuse = |command| matches!(command, Command::Publish(_)).then_some(Refusal::Invalid);
+    let alice = world.join("alice");
+    let (sid, _) = world.offer_camera(&alice, "cam", "1");
+    let messages = world.read(&alice);
+    assert!(messages.iter().any(
+        |message| matches!(message, Message::TrackUnpublished(gone) if gone.track_sid == sid)
+    ));
+    assert_eq!(world.board.counters().tracks, 0);
+}
+
+#[test]
+fn offer_with_only_data_opens_the_transport() {
+    let mut world = World::new();
+    let alice = world.join("alice");
+    world.commands();
+    world.say(&alice, script::offer(1, &[], "publ"));
+    let messages = world.read(&alice);
+    assert!(answers(&messages)[0].sdp.contains("a=sctp-port:5000"));
+    assert!(matches!(world.commands()[..], [Command::Open { .. }, Command::Admit { .. }]));
+}
