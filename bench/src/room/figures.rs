@@ -135,7 +135,11 @@ impl Figures {
     }
 
     fn notes(&self) -> Vec<String> {
-        let mut notes = Vec::new();
+        let mut notes = vec![
+            "latency is from the publisher's stamp to the subscriber's application: the clients' \
+             own work on a burst is in it"
+                .to_owned(),
+        ];
         if self.server.is_none() {
             notes.push(
                 "no processor time of the server: it is measured with --pid, or when \
