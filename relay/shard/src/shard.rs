@@ -5,7 +5,7 @@ mod rooms;
 
 use crate::dtls::Identity;
 use crate::hash::{Map, map};
-use crate::transport::{Happening, Stranger, TransportEvent, Transports};
+use crate::transport::{Elsewhere, Happening, TransportEvent, Transports};
 use crate::{Config, Counters, DropReason, Event, Outbox, Packet, Path};
 use relay_wire::Kind;
 use relay_wire::control::{self, Message, RoomId, TransportId};
@@ -138,7 +138,7 @@ impl Shard {
                 self.flows.remove(&packet.path);
             }
             Ok(()) => {}
-            Err(Stranger(shard)) => out.hand_over(shard, packet),
+            Err(Elsewhere(shard)) => out.hand_over(shard, packet),
         }
     }
 

@@ -81,6 +81,7 @@ impl<K: Copy + Ord + Hash> Timers<K> {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods)]
 mod tests {
     use super::Timers;
     use std::time::{Duration, Instant};

@@ -1,8 +1,8 @@
 //! Media and data between the wire and a room: SRTP in place on the way in, into the outbox on
 //! the way out.
 
+use super::Transports;
 use super::connection::Keys;
-use super::{Transport, Transports};
 use crate::data::Outcome;
 use crate::{DropReason, Egress, Outbox, Packet, Path};
 use relay_wire::control::{Channel, CloseReason, TransportId};
@@ -16,7 +16,7 @@ impl Transports {
         packet: &mut Packet<'_>,
         out: &mut Outbox,
     ) -> bool {
-        let Some(keys) = self.by_id.get_mut(&from).and_then(Transport::keys) else {
+        let Some(keys) = self.keys(from) else {
             out.drop(DropReason::NotConnected);
             return false;
         };
@@ -38,7 +38,7 @@ impl Transports {
         packet: &mut Packet<'_>,
         out: &mut Outbox,
     ) -> bool {
-        let Some(keys) = self.by_id.get_mut(&from).and_then(Transport::keys) else {
+        let Some(keys) = self.keys(from) else {
             out.drop(DropReason::NotConnected);
             return false;
         };
@@ -51,6 +51,10 @@ impl Transports {
         }
 
         true
+    }
+
+    fn keys(&mut self, of: TransportId) -> Option<&mut Keys> {
+        self.by_id.get_mut(&of)?.keys()
     }
 
     fn way_out(&mut self, to: TransportId) -> Option<(Path, &mut Keys)> {

@@ -22,7 +22,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-pub(crate) use stun::Stranger;
+pub(crate) use stun::Elsewhere;
 
 /// What happened on a transport, for its room and for signalling.
 #[derive(Debug, PartialEq, Eq)]
@@ -55,7 +55,8 @@ pub(crate) struct Transports {
     settings: data::Settings,
     random: StdRng,
     scratch: Scratch,
-    by_id: Map<TransportId, Transport>,
+    /// Boxed: a transport is large, and tables move what is in them when they grow.
+    by_id: Map<TransportId, Box<Transport>>,
     by_path: Map<Path, TransportId>,
     by_ufrag: Map<String, TransportId>,
     timers: Timers<TransportId>,
@@ -117,7 +118,8 @@ impl Transports {
         let local = self.fresh_credentials();
         let opened = self.opened(&local);
         self.by_ufrag.insert(local.ufrag.clone(), id);
-        self.by_id.insert(id, Transport::new(now, room, role, local, &self.identity));
+        let transport = Transport::new(now, room, role, local, &self.identity);
+        self.by_id.insert(id, Box::new(transport));
         self.reschedule(now, id);
 
         Ok(opened)
@@ -213,9 +215,9 @@ impl Transports {
     }
 
     fn of_room(&mut self, room: RoomId, id: TransportId) -> Result<&mut Transport, Refusal> {
-        let transport = self.by_id.get_mut(&id).filter(|transport| transport.room == room);
+        let transport = self.by_id.get_mut(&id).map(Box::as_mut);
 
-        transport.ok_or(Refusal::Unknown)
+        transport.filter(|transport| transport.room == room).ok_or(Refusal::Unknown)
     }
 
     fn fresh_credentials(&mut self) -> Credentials {

@@ -8,8 +8,8 @@ use relay_wire::ice::{shard_of, split_username};
 use relay_wire::stun::{Class, Message, Method};
 use std::time::Instant;
 
-/// A check that is not for this shard.
-pub(crate) struct Stranger(pub(crate) u16);
+/// A check that is for another shard.
+pub(crate) struct Elsewhere(pub(crate) u16);
 
 impl Transports {
     /// Takes a STUN datagram; names the shard whose it is, if it is another's.
@@ -20,7 +20,7 @@ impl Transports {
         datagram: &[u8],
         shards: u16,
         out: &mut Outbox,
-    ) -> Result<(), Stranger> {
+    ) -> Result<(), Elsewhere> {
         let Some(message) = Message::parse(datagram) else {
             out.drop(DropReason::Malformed);
             return Ok(());
@@ -38,7 +38,7 @@ impl Transports {
             return Ok(());
         }
         match shard_of(local).filter(|shard| *shard != self.shard && *shard < shards) {
-            Some(shard) => Err(Stranger(shard)),
+            Some(shard) => Err(Elsewhere(shard)),
             None => {
                 out.drop(DropReason::UnknownUfrag);
                 Ok(())

@@ -5,20 +5,20 @@ use relay_shard::Path;
 use relay_wire::control::{Fingerprint, Hash, Opened, Remote};
 use relay_wire::stun::{Class, IntegrityKey, Message, Method, Writer};
 
-pub const REMOTE_UFRAG: &str = "remote";
+pub(crate) const REMOTE_UFRAG: &str = "remote";
 
 /// What a check says.
-pub struct Check<'a> {
-    pub username: String,
-    pub pwd: &'a str,
-    pub nominate: bool,
-    pub controlled: bool,
-    pub unknown: bool,
-    pub fingerprint: bool,
+pub(crate) struct Check<'a> {
+    pub(crate) username: String,
+    pub(crate) pwd: &'a str,
+    pub(crate) nominate: bool,
+    pub(crate) controlled: bool,
+    pub(crate) unknown: bool,
+    pub(crate) fingerprint: bool,
 }
 
 impl<'a> Check<'a> {
-    pub fn of(opened: &'a Opened) -> Self {
+    pub(crate) fn of(opened: &'a Opened) -> Self {
         Self {
             username: format!("{}:{REMOTE_UFRAG}", opened.ufrag),
             pwd: &opened.pwd,
@@ -29,11 +29,11 @@ impl<'a> Check<'a> {
         }
     }
 
-    pub fn nominating(opened: &'a Opened) -> Self {
+    pub(crate) fn nominating(opened: &'a Opened) -> Self {
         Self { nominate: true, ..Self::of(opened) }
     }
 
-    pub fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut buffer = [0; 512];
         let mut writer =
             Writer::begin(&mut buffer, Class::Request, Method::BINDING, b"transaction!");
@@ -60,7 +60,7 @@ impl<'a> Check<'a> {
 
 /// What came back on a check.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Reply {
+pub(crate) enum Reply {
     Silence,
     Success(std::net::SocketAddr),
     Error(u16, Vec<u16>),
@@ -68,7 +68,7 @@ pub enum Reply {
 
 impl World {
     /// Sends a check and reads the answer, which must be signed with `pwd`.
-    pub fn check(&mut self, path: Path, check: &Check<'_>) -> Reply {
+    pub(crate) fn check(&mut self, path: Path, check: &Check<'_>) -> Reply {
         self.sent.clear();
         self.receive(path, &check.bytes());
         let Some((back, bytes)) = self.sent.pop() else { return Reply::Silence };
@@ -87,7 +87,7 @@ impl World {
     }
 }
 
-pub fn remote() -> Remote {
+pub(crate) fn remote() -> Remote {
     Remote {
         ufrag: REMOTE_UFRAG.into(),
         pwd: "a-password-of-22-chars".replace('-', "+"),

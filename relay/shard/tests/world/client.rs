@@ -10,22 +10,22 @@ use str0m::net::{Protocol, Receive};
 use str0m::{Candidate, Event, IceCreds, Input, Output, Rtc, RtcConfig};
 
 /// One str0m instance behind one address.
-pub struct Client {
-    pub rtc: Rtc,
-    pub path: Path,
-    pub timeout: Instant,
-    pub events: Vec<Event>,
-    pub messages: Vec<(String, Vec<u8>)>,
-    pub channels: Vec<(ChannelId, String)>,
-    pub error: Option<String>,
+pub(crate) struct Client {
+    pub(crate) rtc: Rtc,
+    pub(crate) path: Path,
+    pub(crate) timeout: Instant,
+    pub(crate) events: Vec<Event>,
+    pub(crate) messages: Vec<(String, Vec<u8>)>,
+    pub(crate) channels: Vec<(ChannelId, String)>,
+    pub(crate) error: Option<String>,
 }
 
 impl Client {
-    pub fn new(now: Instant, port: u16, version: DtlsVersion) -> Self {
+    pub(crate) fn new(now: Instant, port: u16, version: DtlsVersion) -> Self {
         Self::with(now, port, RtcConfig::new().set_dtls_version(version))
     }
 
-    pub fn with(now: Instant, port: u16, config: RtcConfig) -> Self {
+    pub(crate) fn with(now: Instant, port: u16, config: RtcConfig) -> Self {
         Self {
             rtc: config.build(now),
             path: path(port),
@@ -38,8 +38,8 @@ impl Client {
     }
 
     /// What this client would put in its session description.
-    pub fn remote(&mut self) -> Remote {
-        let mut api = self.rtc.direct_api();
+    pub(crate) fn remote(&mut self) -> Remote {
+        let api = self.rtc.direct_api();
         let credentials = api.local_ice_credentials();
         let digest = api.local_dtls_fingerprint().bytes.clone();
 
@@ -51,7 +51,7 @@ impl Client {
     }
 
     /// Starts to connect to what the relay opened.
-    pub fn start(&mut self, opened: &Opened) {
+    pub(crate) fn start(&mut self, opened: &Opened) {
         let ours = Candidate::host(self.path.remote, "udp").unwrap();
         let theirs = Candidate::host(local(), "udp").unwrap();
         self.rtc.add_local_candidate(ours);
@@ -70,7 +70,7 @@ impl Client {
         api.start_sctp(true);
     }
 
-    pub fn open_channels(&mut self) {
+    pub(crate) fn open_channels(&mut self) {
         let mut api = self.rtc.direct_api();
         api.create_data_channel(ChannelConfig { label: "_reliable".into(), ..Default::default() });
         api.create_data_channel(ChannelConfig {
@@ -81,11 +81,11 @@ impl Client {
         });
     }
 
-    pub fn channel(&self, label: &str) -> Option<ChannelId> {
+    pub(crate) fn channel(&self, label: &str) -> Option<ChannelId> {
         self.channels.iter().find(|(_, open)| open == label).map(|(id, _)| *id)
     }
 
-    pub fn send(&mut self, label: &str, message: &[u8]) {
+    pub(crate) fn send(&mut self, label: &str, message: &[u8]) {
         let id = self.channel(label).expect("the channel is open");
         assert!(self.rtc.channel(id).unwrap().write(true, message).unwrap());
     }
@@ -133,21 +133,26 @@ impl Client {
         }
     }
 
-    pub fn is_connected(&self) -> bool {
+    pub(crate) fn is_connected(&self) -> bool {
         self.events.iter().any(|event| matches!(event, Event::Connected))
     }
 }
 
 impl Client {
     /// Whether the relay said good-bye.
-    pub fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         self.events.iter().any(|event| matches!(event, Event::Closed))
     }
 }
 
 impl World {
     /// Opens a transport and admits the client to it.
-    pub fn invite(&mut self, id: u64, role: relay_wire::control::DataRole, client: &mut Client) {
+    pub(crate) fn invite(
+        &mut self,
+        id: u64,
+        role: relay_wire::control::DataRole,
+        client: &mut Client,
+    ) {
         let opened = self.open(id, role);
         let admit = Command::Admit { transport: TransportId(id), remote: client.remote() };
         assert_eq!(self.command(admit), Answer::Done);
@@ -155,7 +160,7 @@ impl World {
     }
 
     /// Lets everybody talk for a while over a network without loss or delay.
-    pub fn talk(&mut self, clients: &mut [&mut Client], duration: Duration) {
+    pub(crate) fn talk(&mut self, clients: &mut [&mut Client], duration: Duration) {
         let end = self.now + duration;
         for _ in 0..1_000_000 {
             self.exchange(clients);
@@ -179,18 +184,22 @@ impl World {
 
     fn exchange(&mut self, clients: &mut [&mut Client]) {
         loop {
+            let mut replies = Vec::new();
+            for client in &mut *clients {
+                replies.extend(client.poll().into_iter().map(|datagram| (client.path, datagram)));
+            }
             for (path, datagram) in std::mem::take(&mut self.sent) {
                 for client in clients.iter_mut().filter(|client| client.path == path) {
                     client.receive(self.now, &datagram);
+                    // str0m wants to be polled after each input.
+                    replies.extend(client.poll().into_iter().map(|datagram| (path, datagram)));
                 }
             }
-            for client in &mut *clients {
-                for datagram in client.poll() {
-                    self.receive(client.path, &datagram);
-                }
-            }
-            if self.sent.is_empty() {
+            if replies.is_empty() {
                 return;
+            }
+            for (path, datagram) in replies {
+                self.receive(path, &datagram);
             }
         }
     }

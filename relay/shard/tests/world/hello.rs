@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// A DTLS 1.2 client, and what it wants to send at first.
-pub struct Hello {
-    pub dtls: Dtls,
-    pub flight: Vec<Vec<u8>>,
-    pub connected: bool,
-    pub certificate: Vec<u8>,
+pub(crate) struct Hello {
+    pub(crate) dtls: Dtls,
+    pub(crate) flight: Vec<Vec<u8>>,
+    pub(crate) connected: bool,
+    pub(crate) certificate: Vec<u8>,
 }
 
 impl Hello {
-    pub fn new(now: Instant, mtu: usize) -> Self {
+    pub(crate) fn new(now: Instant, mtu: usize) -> Self {
         let key = rcgen::KeyPair::generate().unwrap();
         let params = rcgen::CertificateParams::new(vec!["client".into()]).unwrap();
         let certificate = params.self_signed(&key).unwrap().der().to_vec();
@@ -29,14 +29,14 @@ impl Hello {
         hello
     }
 
-    pub fn receive(&mut self, now: Instant, datagram: &[u8]) {
+    pub(crate) fn receive(&mut self, now: Instant, datagram: &[u8]) {
         self.dtls.handle_timeout(now).unwrap();
         self.dtls.handle_packet(datagram).unwrap();
         self.poll();
     }
 
     /// Repeats what was lost.
-    pub fn tick(&mut self, now: Instant) {
+    pub(crate) fn tick(&mut self, now: Instant) {
         self.dtls.handle_timeout(now).unwrap();
         self.poll();
     }
@@ -55,7 +55,7 @@ impl Hello {
 }
 
 /// A whole ClientHello in one datagram.
-pub fn client_hello() -> Vec<u8> {
+pub(crate) fn client_hello() -> Vec<u8> {
     let mut hello = Hello::new(Instant::now(), 1150);
     assert_eq!(hello.flight.len(), 1);
 
@@ -63,4 +63,4 @@ pub fn client_hello() -> Vec<u8> {
 }
 
 /// The head of a handshake record.
-pub const SHORT: [u8; 13] = [22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+pub(crate) const SHORT: [u8; 13] = [22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];

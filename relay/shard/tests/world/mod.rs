@@ -1,9 +1,9 @@
 //! A shard in virtual time, and peers that talk to it.
-#![allow(dead_code, clippy::unwrap_used)]
+#![allow(dead_code, clippy::unwrap_used, clippy::disallowed_methods)]
 
-pub mod checker;
-pub mod client;
-pub mod hello;
+pub(crate) mod checker;
+pub(crate) mod client;
+pub(crate) mod hello;
 
 use relay_shard::{Config, Counters, DropReason, DtlsVersions, Event, Limits, Outbox};
 use relay_shard::{Packet, Path, Shard};
@@ -12,26 +12,26 @@ use relay_wire::control::{Answer, Command, DataRole, Message, Opened, Participan
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-pub const ROOM: RoomId = RoomId(1);
+pub(crate) const ROOM: RoomId = RoomId(1);
 
 /// A shard with everything that came out of it.
-pub struct World {
-    pub start: Instant,
-    pub now: Instant,
-    pub shard: Shard,
-    pub out: Outbox,
-    pub events: Vec<Event>,
-    pub sent: Vec<(Path, Vec<u8>)>,
-    pub handed_over: Vec<(u16, Path, Vec<u8>)>,
+pub(crate) struct World {
+    pub(crate) start: Instant,
+    pub(crate) now: Instant,
+    pub(crate) shard: Shard,
+    pub(crate) out: Outbox,
+    pub(crate) events: Vec<Event>,
+    pub(crate) sent: Vec<(Path, Vec<u8>)>,
+    pub(crate) handed_over: Vec<(u16, Path, Vec<u8>)>,
     requests: u64,
 }
 
 impl World {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(|_| {})
     }
 
-    pub fn with(change: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) fn with(change: impl FnOnce(&mut Config)) -> Self {
         let start = Instant::now();
         let mut config = config();
         change(&mut config);
@@ -49,11 +49,11 @@ impl World {
     }
 
     /// Gives a command and returns its one answer.
-    pub fn command(&mut self, command: Command) -> Answer {
+    pub(crate) fn command(&mut self, command: Command) -> Answer {
         self.command_in(ROOM, command)
     }
 
-    pub fn command_in(&mut self, room: RoomId, command: Command) -> Answer {
+    pub(crate) fn command_in(&mut self, room: RoomId, command: Command) -> Answer {
         self.requests += 1;
         let id = self.requests;
         self.shard.command(self.now, Request { id, room, command }, &mut self.out);
@@ -72,7 +72,7 @@ impl World {
     }
 
     /// A participant with one transport.
-    pub fn open(&mut self, transport: u64, role: DataRole) -> Opened {
+    pub(crate) fn open(&mut self, transport: u64, role: DataRole) -> Opened {
         let participant = ParticipantId(transport);
         self.join(ROOM, participant);
         let transport = TransportId(transport);
@@ -82,7 +82,7 @@ impl World {
         }
     }
 
-    pub fn join(&mut self, room: RoomId, participant: ParticipantId) -> Answer {
+    pub(crate) fn join(&mut self, room: RoomId, participant: ParticipantId) -> Answer {
         self.command_in(
             room,
             Command::Participant(ParticipantSpec {
@@ -96,7 +96,7 @@ impl World {
     }
 
     /// Delivers a datagram.
-    pub fn receive(&mut self, path: Path, datagram: &[u8]) {
+    pub(crate) fn receive(&mut self, path: Path, datagram: &[u8]) {
         let mut buffer = vec![0; 64];
         buffer.extend_from_slice(datagram);
         let end = buffer.len();
@@ -105,7 +105,7 @@ impl World {
     }
 
     /// Lets time pass, with every timer at its time.
-    pub fn sleep(&mut self, duration: Duration) {
+    pub(crate) fn sleep(&mut self, duration: Duration) {
         let end = self.now + duration;
         for _ in 0..100_000 {
             match self.shard.next_timeout() {
@@ -121,31 +121,31 @@ impl World {
         panic!("the shard never rests");
     }
 
-    pub fn counters(&self) -> Counters {
+    pub(crate) fn counters(&self) -> Counters {
         self.shard.counters()
     }
 
-    pub fn drops(&self, reason: DropReason) -> u64 {
+    pub(crate) fn drops(&self, reason: DropReason) -> u64 {
         self.out.drops.get(reason)
     }
 
-    pub fn all_drops(&self) -> u64 {
+    pub(crate) fn all_drops(&self) -> u64 {
         DropReason::ALL.iter().map(|reason| self.drops(*reason)).sum()
     }
 
     /// Events for signalling so far.
-    pub fn told(&self) -> impl Iterator<Item = &control::Event> {
+    pub(crate) fn told(&self) -> impl Iterator<Item = &control::Event> {
         self.events.iter().filter_map(|event| match event {
             Event::Control(Message::Event(event)) => Some(event),
             _ => None,
         })
     }
 
-    pub fn was_told(&self, event: &control::Event) -> bool {
+    pub(crate) fn was_told(&self, event: &control::Event) -> bool {
         self.told().any(|told| told == event)
     }
 
-    pub fn drain(&mut self) {
+    pub(crate) fn drain(&mut self) {
         for transmit in self.out.transmits() {
             self.sent.push((transmit.path, self.out.bytes(transmit).to_vec()));
         }
@@ -158,7 +158,7 @@ impl World {
     }
 }
 
-pub fn config() -> Config {
+pub(crate) fn config() -> Config {
     let key = rcgen::KeyPair::generate().unwrap();
     let certificate =
         rcgen::CertificateParams::new(vec!["relay".into()]).unwrap().self_signed(&key).unwrap();
@@ -175,14 +175,14 @@ pub fn config() -> Config {
     }
 }
 
-pub fn local() -> SocketAddr {
+pub(crate) fn local() -> SocketAddr {
     "192.0.2.1:3478".parse().unwrap()
 }
 
-pub fn path(port: u16) -> Path {
+pub(crate) fn path(port: u16) -> Path {
     Path { local: local(), remote: SocketAddr::new([198, 51, 100, 1].into(), port) }
 }
 
-pub fn refused(refusal: Refusal) -> Answer {
+pub(crate) fn refused(refusal: Refusal) -> Answer {
     Answer::Refused(refusal)
 }
