@@ -136,6 +136,13 @@ impl Client {
         channel.write(true, &packet.encode_to_vec()).unwrap_or(false)
     }
 
+    /// Whether the data channels are open, both ways.
+    pub fn has_channels(&mut self) -> bool {
+        let mut open = |id: &ChannelId| self.publisher.rtc.channel(*id).is_some();
+
+        self.channels.len() == 2 && self.channels.values().all(&mut open) && self.labels.len() >= 2
+    }
+
     /// The network gets better or worse.
     pub fn set_network(&mut self, network: Network, seed: u64) {
         self.publisher.set_network(network, seed ^ 1);
@@ -154,6 +161,9 @@ impl Client {
     }
 
     pub(crate) fn signal(&mut self, now: Instant, response: proto::SignalResponse) {
+        if std::env::var("WORLD_TRACE").is_ok() {
+            eprintln!("{} <- {response:?}", self.identity);
+        }
         match response.message.expect("a message") {
             signal_response::Message::Join(join) => self.update(join.other_participants),
             signal_response::Message::Update(update) => self.update(update.participants),
@@ -281,6 +291,13 @@ impl Client {
         self.publisher.poll(now);
         for publication in &mut self.publications {
             publication.due.get_or_insert(now);
+            for rid in publication.source.rids().iter().filter(|_| publication.mid.is_some()) {
+                let mid = publication.mid.expect("filtered above");
+                let rid = (!rid.is_empty()).then(|| (*rid).into());
+                if let Some(stream) = self.publisher.rtc.direct_api().stream_tx_by_mid(mid, rid) {
+                    stream.set_rtx_cache(1024, Duration::from_secs(3), None);
+                }
+            }
         }
     }
 

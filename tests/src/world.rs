@@ -79,7 +79,7 @@ impl World {
         let seed = self.seed.wrapping_mul(1000) + u64::from(self.joined) * 8;
         let client = Client::new(self.now, identity, self.joined, self.network, seed);
         self.clients.insert(identity.to_owned(), (connection, client));
-        let join = Join::new(token::Claims::for_room(identity, room));
+        let join = Join::new(claims(identity, room));
         let now = self.instants();
         self.switchboard.connect(now, connection, join, &mut self.out);
         self.flush();
@@ -156,6 +156,9 @@ impl World {
         }
         for (connection, client) in self.clients.values_mut() {
             for message in client.take_requests() {
+                if std::env::var("WORLD_TRACE").is_ok() {
+                    eprintln!("{} -> {message:?}", client.identity);
+                }
                 let request = proto::SignalRequest { message: Some(message) };
                 self.to_server.push_back(Line {
                     due: self.now + SIGNAL_DELAY,
@@ -231,5 +234,14 @@ impl World {
     fn instants(&self) -> Now {
         let elapsed = self.now - self.begin;
         Now { instant: self.now, unix_ms: BEGIN_MS + elapsed.as_millis() as u64 }
+    }
+}
+
+fn claims(identity: &str, room: &str) -> token::Claims {
+    token::Claims {
+        sub: identity.to_owned(),
+        name: identity.to_owned(),
+        video: token::Grants { room_join: true, room: room.to_owned(), ..Default::default() },
+        ..Default::default()
     }
 }

@@ -203,7 +203,7 @@ fn offer_names_tracks_and_their_ssrcs() {
     let sdp = offer(local(&opened()), &offered());
 
     assert!(sdp.find("m=application").unwrap() < sdp.find("m=audio").unwrap());
-    assert_eq!(sdp.matches("a=setup:actpass\r\n").count(), 4);
+    assert_eq!(sdp.matches("a=setup:passive\r\n").count(), 4);
     assert!(sdp.contains("a=msid:PA_x|camera TR_2\r\n"));
     assert!(sdp.contains("a=ssrc-group:FID 20 21\r\n"));
     let read = Description::parse(&sdp).unwrap();

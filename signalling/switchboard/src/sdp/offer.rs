@@ -60,7 +60,7 @@ pub const fn payload_types(codec: Codec) -> CodecSpec {
 pub fn offer(local: Local<'_>, sections: &[Offered]) -> String {
     let live = sections.iter().filter(|section| !matches!(section.content, Content::Rejected(_)));
     let bundle: Vec<&str> = live.map(|section| section.mid.as_str()).collect();
-    let mut writer = Writer::new(local, "actpass", &bundle);
+    let mut writer = Writer::new(local, "passive", &bundle);
     for Offered { mid, content } in sections {
         match content {
             Content::Data => writer.data("UDP/DTLS/SCTP", mid),

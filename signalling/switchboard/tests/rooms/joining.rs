@@ -35,7 +35,7 @@ fn first_message_is_a_complete_join_response_then_comes_the_offer() {
     let offer = offers(&messages)[0];
     assert_eq!(offer.id, 1);
     assert!(offer.sdp.contains("m=application 9 UDP/DTLS/SCTP webrtc-datachannel"));
-    assert!(offer.sdp.contains("a=ice-lite") && offer.sdp.contains("a=setup:actpass"));
+    assert!(offer.sdp.contains("a=ice-lite") && offer.sdp.contains("a=setup:passive"));
 }
 
 #[test]
