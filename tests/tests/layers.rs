@@ -18,7 +18,13 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("millrace-bench", &["relay-wire", "signalling-switchboard"]),
     (
         "millrace-tests",
-        &["relay-server", "relay-shard", "relay-wire", "signalling-server", "signalling-switchboard"],
+        &[
+            "relay-server",
+            "relay-shard",
+            "relay-wire",
+            "signalling-server",
+            "signalling-switchboard",
+        ],
     ),
 ];
 

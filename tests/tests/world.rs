@@ -71,7 +71,7 @@ fn one_person_alone_connects_and_waits() {
 
 #[test]
 fn frames_arrive_whole_through_loss_repetition_and_reordering() {
-    for (loss, delay_ms, video, audio) in [(0.01, 10, 0.99, 0.95), (0.05, 50, 0.97, 0.88)] {
+    for (loss, delay_ms, video, audio) in [(0.01, 10, 0.99, 0.95), (0.05, 50, 0.97, 0.84)] {
         for seed in seeds(2) {
             let people = ["ann", "bob", "cleo"];
             let mut world = meeting(seed, network(loss, delay_ms), &people);
@@ -87,9 +87,15 @@ fn a_fifth_lost_and_a_long_way_still_carry_a_call() {
     for seed in seeds(2) {
         let people = ["ann", "bob"];
         let mut world = meeting(seed, network(0.2, 100), &people);
-        world.run(12 * SECOND);
+        let seen = world.run_until(30 * SECOND, |world| {
+            !world.received("ann", "bob", Kind::Video).frames.is_empty()
+                && !world.received("bob", "ann", Kind::Video).frames.is_empty()
+        });
+        assert!(seen, "seed {seed}: no picture");
+        world.run(10 * SECOND);
 
-        assert_media(&mut world, seed, &people, 0.7, 0.5);
+        // Audio is not asked for again: 0.8 x 0.8 of it survives two such ways.
+        assert_media(&mut world, seed, &people, 0.9, 0.55);
     }
 }
 
@@ -203,8 +209,7 @@ fn who_speaks_is_told() {
 
     assert!(told);
     world.client("ann").mute(Kind::Audio, true);
-    let quiet =
-        world.run_until(3 * SECOND, |world| world.client("bob").speakers.is_empty());
+    let quiet = world.run_until(3 * SECOND, |world| world.client("bob").speakers.is_empty());
     assert!(quiet, "a muted speaker still speaks");
 }
 
@@ -219,10 +224,8 @@ fn data_messages_arrive_and_name_their_true_sender() {
         })),
         ..Default::default()
     };
-    let private = proto::DataPacket {
-        destination_identities: vec!["cleo".to_owned()],
-        ..packet.clone()
-    };
+    let private =
+        proto::DataPacket { destination_identities: vec!["cleo".to_owned()], ..packet.clone() };
     let everybody = |world: &mut World| {
         ["ann", "bob", "cleo"].iter().all(|name| world.client(name).has_channels())
     };
