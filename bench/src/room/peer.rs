@@ -56,9 +56,7 @@ impl Peer {
 
     /// Answers the server's offer.
     pub(super) fn answer(&mut self, offer: &str) -> Result<String> {
-        // Offered a choice, str0m takes the passive role; browsers take the active one.
-        let offer = offer.replace("a=setup:actpass", "a=setup:passive");
-        let offer = SdpOffer::from_sdp_string(&offer).context("the server's offer is not SDP")?;
+        let offer = SdpOffer::from_sdp_string(offer).context("the server's offer is not SDP")?;
         let answer = self.rtc.sdp_api().accept_offer(offer)?;
         self.drain()?;
 
