@@ -204,7 +204,7 @@ impl Room {
         }
         let mut requests = Requests::default();
         if revived || placed.restart {
-            requests = track.aim(now, &self.outlets);
+            requests = track.aim(now, true, &self.outlets);
         }
         if placed.torn && track.layers[layer].keyframes.want(now) {
             requests[layer] = track.layers[layer].ssrc;

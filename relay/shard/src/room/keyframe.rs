@@ -7,7 +7,7 @@ const INTERVAL: Duration = Duration::from_millis(500);
 /// Greatest time between two requests while none is answered.
 const INTERVAL_MAX: Duration = Duration::from_secs(4);
 /// Requests sent for a wish of a layer that never showed a keyframe: it may be encrypted.
-const BLIND_TRIES_MAX: u32 = 3;
+const BLIND_TRIES_MAX: u32 = 2;
 /// Requests sent for a wish otherwise.
 const TRIES_MAX: u32 = 10;
 
@@ -29,6 +29,17 @@ impl Keyframes {
         }
 
         self.ask(now)
+    }
+
+    /// Somebody still waits; true when the publisher is to be asked again.
+    pub(super) fn keep(&mut self, now: Instant) -> bool {
+        let late = |at: Instant| now.saturating_duration_since(at) >= INTERVAL_MAX;
+        let gave_up = !self.wanted && self.tries > 0;
+        if gave_up && !self.asked_at.is_none_or(late) {
+            return false;
+        }
+
+        self.want(now)
     }
 
     /// Whether the publisher is to be asked (again).
@@ -88,6 +99,6 @@ mod tests {
         keyframes.want(start);
 
         let asked = (1..600).filter(|s| keyframes.ask(start + Duration::from_secs(*s))).count();
-        assert_eq!(asked, 2);
+        assert_eq!(asked, 1);
     }
 }

@@ -147,7 +147,7 @@ impl Room {
         out: &mut Outbox,
     ) {
         let Some(track) = self.tracks.get_mut(track) else { return };
-        let (link, requests) = (track.link, track.aim(now, &self.outlets));
+        let (link, requests) = (track.link, track.aim(now, true, &self.outlets));
         self.request_keyframes(link, &requests, egress, out);
     }
 }

@@ -171,7 +171,7 @@ impl Room {
         self.timers.ticks += 1;
         for place in 0..self.tracks.places() {
             let Some(track) = self.tracks.get_mut(place) else { continue };
-            let (link, requests) = (track.link, track.aim(now, &self.outlets));
+            let (link, requests) = (track.link, track.aim(now, false, &self.outlets));
             self.request_keyframes(link, &requests, egress, out);
         }
         for place in (phase..self.links.places()).step_by(PHASES) {

@@ -122,10 +122,7 @@ impl Rewrite {
     pub(super) fn place(&mut self, now: Instant, layer: u8, source: &Numbers) -> Option<Numbers> {
         let numbers = self.map(layer, source)?;
         self.next = self.next.max(numbers.sequence + 1);
-        if self.at.is_none() || ahead(numbers.timestamp, self.timestamp) {
-            self.timestamp = numbers.timestamp;
-            self.at = Some(now);
-        }
+        self.note_time(now, numbers.timestamp);
         if picture_ahead(numbers.picture, self.picture) {
             self.picture = numbers.picture;
         }
@@ -152,8 +149,21 @@ impl Rewrite {
         None
     }
 
+    /// Whether packets from this one on were sent already, or passed over.
+    pub(super) fn passed(&self, layer: u8, sequence: u64) -> bool {
+        let mut end = self.next;
+        for segment in self.segments().filter(|_| self.started) {
+            if segment.layer == layer && segment.source + (end - segment.egress) > sequence {
+                return true;
+            }
+            end = segment.egress;
+        }
+
+        false
+    }
+
     /// Leaves a packet out.
-    pub(super) fn skip(&mut self, layer: u8, source: &Numbers) -> Skip {
+    pub(super) fn skip(&mut self, now: Instant, layer: u8, source: &Numbers) -> Skip {
         let Some(numbers) = self.map(layer, source) else { return Skip::Nothing };
         if numbers.sequence < self.next {
             return Skip::Fill(numbers);
@@ -161,6 +171,12 @@ impl Rewrite {
         let source = source.sequence + 1;
         let segment = Segment { source, egress: numbers.sequence, ..self.current };
         self.push(segment);
+        // What is missing in front of it may still come, with a time up to this one's, and with as
+        // many pictures as packets.
+        let missing = numbers.sequence - self.next;
+        self.note_time(now, numbers.timestamp);
+        self.picture = self.picture.wrapping_add(missing as u16) & PICTURE_MASK;
+        self.tl0 = self.tl0.wrapping_add(missing as u8);
         self.next = numbers.sequence;
 
         Skip::Closed
@@ -199,6 +215,13 @@ impl Rewrite {
         }
 
         by_arrival
+    }
+
+    fn note_time(&mut self, now: Instant, timestamp: u32) {
+        if self.at.is_none() || ahead(timestamp, self.timestamp) {
+            self.timestamp = timestamp;
+            self.at = Some(now);
+        }
     }
 
     /// Segments, the newest first.

@@ -98,16 +98,18 @@ impl Subscription {
         self.target.or(self.current)
     }
 
-    /// Aims at a layer, or pauses.
-    pub(super) fn aim(&mut self, now: Instant, target: Option<u8>) {
+    /// Aims at a layer, or pauses; returns whether that is a change.
+    pub(super) fn aim(&mut self, now: Instant, target: Option<u8>) -> bool {
         if self.target == target {
-            return;
+            return false;
         }
         self.target = target;
         self.waiting = Some(now);
         if target.is_none() {
             self.current = None;
         }
+
+        true
     }
 
     /// The stream is broken off: a keyframe (of sound: the next packet) must start it again.
@@ -172,7 +174,7 @@ impl Subscription {
         if !outlet.connected || self.current != Some(layer) {
             return;
         }
-        if let Skip::Fill(numbers) = self.rewrite.skip(layer, &media.numbers()) {
+        if let Skip::Fill(numbers) = self.rewrite.skip(exit.now, layer, &media.numbers()) {
             exit.media(&self.terms, outlet, media, &numbers, &[]);
         }
     }
@@ -232,6 +234,9 @@ impl Subscription {
     }
 
     fn starts(&self, now: Instant, arrived: &Arrived<'_>) -> bool {
+        if arrived.late && self.rewrite.passed(arrived.layer, arrived.media.sequence) {
+            return false;
+        }
         let wait = if arrived.readable { WAIT } else { BLIND_WAIT };
         let waited = |since: Instant| now.saturating_duration_since(since) >= wait;
         let blind = self.current.is_none() || !arrived.readable;

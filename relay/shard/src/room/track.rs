@@ -133,19 +133,21 @@ impl Track {
         }
     }
 
-    /// Aims every subscription at the layer that suits its choice and is there.
-    pub(super) fn aim(&mut self, now: Instant, outlets: &[Outlet]) -> Requests {
+    /// Aims every subscription at the layer that suits its choice and is there. Returns whom to
+    /// ask for keyframes; `fresh`: something changed since this was done last.
+    pub(super) fn aim(&mut self, now: Instant, fresh: bool, outlets: &[Outlet]) -> Requests {
         let targets = [Choice::Paused, Choice::Low, Choice::Medium, Choice::High]
             .map(|choice| self.target(choice));
+        let mut changed = false;
         for subscription in &mut self.subscriptions {
-            subscription.aim(now, targets[subscription.choice as usize]);
+            changed |= subscription.aim(now, targets[subscription.choice as usize]);
         }
 
-        self.request_awaited(now, outlets)
+        self.requests(now, fresh || changed, outlets)
     }
 
-    /// Whom to ask for keyframes: the layers that connected subscribers wait for.
-    pub(super) fn request_awaited(&mut self, now: Instant, outlets: &[Outlet]) -> Requests {
+    /// The layers that connected subscribers wait for, if they are to be asked for now.
+    fn requests(&mut self, now: Instant, fresh: bool, outlets: &[Outlet]) -> Requests {
         let mut requests = Requests::default();
         if self.muted || !self.is_video() {
             return requests;
@@ -160,7 +162,11 @@ impl Track {
         }
         for (index, layer) in self.layers.iter_mut().enumerate() {
             let keyframes = &mut layer.keyframes;
-            let due = if awaited[index] { keyframes.want(now) } else { keyframes.ask(now) };
+            let due = match awaited[index] {
+                true if fresh => keyframes.want(now),
+                true => keyframes.keep(now),
+                false => keyframes.ask(now),
+            };
             requests[index] = layer.ssrc.filter(|_| due);
         }
 
