@@ -66,7 +66,7 @@ impl Bound {
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), ServeError> {
         let Self { config, http, tls, metrics: metrics_listener } = self;
-        let metrics = Arc::new(Metrics::new(extra_metrics)?);
+        let metrics = Arc::new(Metrics::new("millrace_signalling", extra_metrics)?);
         let switchboard = Switchboard::new(config.switchboard.clone(), rand::random());
         let limits = config.limits;
         let (hub, handle) = Hub::new(switchboard, Relay::start(link), Arc::clone(&metrics), limits);
@@ -90,9 +90,12 @@ impl Bound {
             };
             tasks.spawn(acceptor.run(stopped.clone()));
         }
-        let ended = hub.run(shutdown).await;
-        // Nobody waits on the other side of a receiver that is gone.
-        let _ = stop.send(true);
+        let stopping = async {
+            shutdown.await;
+            stop.send_replace(true);
+        };
+        let ended = hub.run(stopping).await;
+        stop.send_replace(true);
         tasks.join_all().await;
 
         ended

@@ -10,6 +10,7 @@ use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use signalling_switchboard::{ConnectionId, Join};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
@@ -51,7 +52,8 @@ impl Connection {
     pub(crate) async fn run(self, socket: WebSocket, join: Box<Join>) {
         let (queue, outgoing) = mpsc::channel(self.limits.client_queue);
         let (alive, mut forgotten) = oneshot::channel();
-        let client = Client { queue, alive };
+        let queued_bytes = Arc::new(AtomicUsize::new(0));
+        let client = Client { queue, alive, queued_bytes: Arc::clone(&queued_bytes) };
         if !self.hub.send(Input::Connect { connection: self.id, join, client }).await {
             return;
         }
@@ -60,7 +62,7 @@ impl Connection {
         let (mut sink, mut stream) = socket.split();
         let end = tokio::select! {
             end = self.read(&mut stream) => end,
-            end = self.write(&mut sink, outgoing) => end,
+            end = self.write(&mut sink, outgoing, &queued_bytes) => end,
             _ = &mut forgotten => End::Slow,
         };
         self.close(end, &mut sink, &mut stream).await;
@@ -105,6 +107,7 @@ impl Connection {
         &self,
         sink: &mut SplitSink<WebSocket, Message>,
         mut queue: mpsc::Receiver<Outgoing>,
+        queued_bytes: &AtomicUsize,
     ) -> End {
         let mut pings = tokio::time::interval(PING_INTERVAL);
         loop {
@@ -116,7 +119,10 @@ impl Connection {
                 },
                 _ = pings.tick() => Message::Ping(Bytes::new()),
             };
-            match timeout(self.limits.client_write_timeout, sink.send(message)).await {
+            let bytes = if let Message::Binary(bytes) = &message { bytes.len() } else { 0 };
+            let sent = timeout(self.limits.client_write_timeout, sink.send(message)).await;
+            queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
+            match sent {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return End::Lost,
                 Err(_) => return End::Slow,

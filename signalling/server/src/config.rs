@@ -67,6 +67,8 @@ pub struct Limits {
     pub client_messages_per_second: u32,
     /// Messages that wait to be written to one client; then it is disconnected.
     pub client_queue: usize,
+    /// Bytes that wait to be written to one client; then it is disconnected.
+    pub client_queue_bytes: usize,
     /// Time in which one message must be written.
     pub client_write_timeout: Duration,
     /// Time without any frame from a client, pongs included, after which it is disconnected.
@@ -85,10 +87,11 @@ impl Default for Limits {
             request_headers: 100,
             request_body_bytes: 16 << 10,
             request_timeout: Duration::from_secs(10),
-            message_bytes: 256 << 10,
-            client_pending: 32,
+            message_bytes: 512 << 10,
+            client_pending: 16,
             client_messages_per_second: 200,
             client_queue: 512,
+            client_queue_bytes: 4 << 20,
             client_write_timeout: Duration::from_secs(10),
             client_silence: Duration::from_secs(30),
             hub_queue: 8_192,

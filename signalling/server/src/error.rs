@@ -42,7 +42,7 @@ impl StartError {
     pub(crate) fn file(
         key: &'static str,
         path: &std::path::Path,
-        problem: impl ToString,
+        problem: &dyn std::fmt::Display,
         fix: &str,
     ) -> Self {
         let value = path.display().to_string();

@@ -9,7 +9,7 @@ use signalling_switchboard::token::Claims;
 use signalling_switchboard::{ConnectionId, Counters, Join, JoinError, Now, Outbox, Switchboard};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
@@ -31,6 +31,8 @@ pub(crate) enum Input {
 pub(crate) struct Client {
     /// What is to be written.
     pub(crate) queue: mpsc::Sender<Outgoing>,
+    /// Bytes in the queue: grows here, shrinks as they are written.
+    pub(crate) queued_bytes: Arc<AtomicUsize>,
     /// Its drop is the sign to end.
     pub(crate) alive: oneshot::Sender<()>,
 }
@@ -89,6 +91,8 @@ pub(crate) struct Hub {
     clients: HashMap<ConnectionId, Client>,
     /// WebSocket tasks that have not said `Disconnected`.
     open: usize,
+    /// Whether nobody is let in any more.
+    stopping: bool,
     out: Outbox,
     inputs: mpsc::Receiver<Input>,
     relay_up: Arc<AtomicBool>,
@@ -116,6 +120,7 @@ impl Hub {
             relay,
             clients: HashMap::new(),
             open: 0,
+            stopping: false,
             out: Outbox::default(),
             inputs,
             relay_up,
@@ -148,6 +153,7 @@ impl Hub {
     }
 
     async fn shutdown(mut self) {
+        self.stopping = true;
         self.switchboard.shutdown(now(), &mut self.out);
         self.flush();
         let deadline = tokio::time::Instant::now() + self.limits.shutdown;
@@ -169,6 +175,9 @@ impl Hub {
             }
             Input::Connect { connection, join, client } => {
                 self.open += 1;
+                if self.stopping {
+                    return;
+                }
                 self.clients.insert(connection, client);
                 self.switchboard.connect(now(), connection, *join, &mut self.out);
             }
@@ -208,13 +217,17 @@ impl Hub {
                 continue;
             };
             self.metrics.messages_out.inc();
-            if client.queue.try_send(Outgoing::Message(bytes)).is_err() {
+            let queued = client.queued_bytes.fetch_add(bytes.len(), Ordering::Relaxed);
+            if queued + bytes.len() > self.limits.client_queue_bytes {
+                self.metrics.limit("client_queue_bytes");
+                self.clients.remove(&connection);
+            } else if client.queue.try_send(Outgoing::Message(bytes)).is_err() {
                 self.metrics.limit("client_queue");
                 self.clients.remove(&connection);
             }
         }
         for connection in self.out.closes.drain(..) {
-            if let Some(Client { queue, alive }) = self.clients.remove(&connection) {
+            if let Some(Client { queue, alive, .. }) = self.clients.remove(&connection) {
                 // A full queue drops the sign of life: the WebSocket ends at once.
                 let _ = queue.try_send(Outgoing::Close(alive));
             }

@@ -38,7 +38,7 @@ impl Monitor {
         collectors: Vec<Box<dyn Collector>>,
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), ServeError> {
-        let metrics = Arc::new(Metrics::new(collectors)?);
+        let metrics = Arc::new(Metrics::new("millrace_monitor", collectors)?);
         let shared = Shared { metrics: Arc::clone(&metrics), allow: self.allow };
         let limits = Limits { connections: 64, ..Limits::default() };
         let router = Router::new()

@@ -49,7 +49,7 @@ pub(crate) async fn run(path: PathBuf, requests_max: usize, events: mpsc::Sender
 }
 
 fn log_away(path: &Path, error: &io::Error) {
-    tracing::warn!(socket = %path.display(), %error, "the relay is away; trying again until it comes");
+    tracing::warn!(socket = %path.display(), %error, "the relay is away; trying until it comes");
 }
 
 /// One connection to its end; `None` when the hub is gone.

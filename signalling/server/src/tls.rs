@@ -29,8 +29,7 @@ pub(crate) fn acceptor(config: &Config) -> Result<TlsAcceptor, StartError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut tls = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map(|builder| builder.with_no_client_auth())
-        .and_then(|builder| builder.with_single_cert(chain, key))
+        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
         .map_err(|e| unusable(config, &e))?;
     tls.alpn_protocols = vec![b"http/1.1".to_vec()];
 
@@ -47,9 +46,9 @@ type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 fn operators(files: &CertificateFiles) -> Result<Identity, StartError> {
     let chain = CertificateDer::pem_file_iter(&files.certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|e| StartError::file("tls.cert", &files.certificate, e, FIX_FILES))?;
+        .map_err(|e| StartError::file("tls.cert", &files.certificate, &e, FIX_FILES))?;
     let key = PrivateKeyDer::from_pem_file(&files.key)
-        .map_err(|e| StartError::file("tls.key", &files.key, e, FIX_FILES))?;
+        .map_err(|e| StartError::file("tls.key", &files.key, &e, FIX_FILES))?;
 
     Ok((chain, key))
 }
@@ -65,7 +64,7 @@ fn self_signed(data: &Path) -> Result<Identity, StartError> {
     }
 
     let failed = |problem: String| {
-        StartError::file("data.directory", data, problem, "make it writable, or set another")
+        StartError::file("data.directory", data, &problem, "make it writable, or set another")
     };
     let (certificate, key) = generate(names).map_err(|e| failed(e.to_string()))?;
     let until = unix_seconds() + VALIDITY.as_secs();

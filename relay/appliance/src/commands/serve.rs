@@ -52,7 +52,10 @@ pub(super) async fn stop_relay(relay: Relay) -> anyhow::Result<()> {
     let stopping = tokio::task::spawn_blocking(move || relay.stop());
     match tokio::time::timeout(RELAY_STOP, stopping).await {
         Ok(stopped) => stopped.map_err(|_| anyhow!("the relay did not end well")),
-        // The threads die with the process.
-        Err(_) => std::process::exit(i32::from(true)),
+        Err(_) => {
+            // Its threads would keep the process: they die with it.
+            tracing::error!("the relay does not stop in time: ending without it");
+            std::process::exit(1)
+        }
     }
 }

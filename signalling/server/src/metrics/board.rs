@@ -1,6 +1,6 @@
 //! The switchboard's plain counters as Prometheus families.
 
-use super::{Board, full};
+use super::Board;
 use prometheus::proto::{
     Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType,
 };
@@ -38,7 +38,7 @@ pub(super) fn families(board: &Board) -> Vec<MetricFamily> {
 
 fn family(name: &str, help: &str, kind: MetricType, metrics: Vec<Metric>) -> MetricFamily {
     let mut family = MetricFamily::default();
-    family.set_name(full(name));
+    family.set_name(format!("millrace_signalling_{name}"));
     family.set_help(help.to_owned());
     family.set_field_type(kind);
     family.set_metric(metrics);

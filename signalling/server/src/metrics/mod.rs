@@ -36,8 +36,9 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    /// Fresh counters, registered together with what others collect.
-    pub(crate) fn new(extra: Vec<Box<dyn Collector>>) -> prometheus::Result<Self> {
+    /// Fresh counters whose names start with `prefix`, together with what others collect.
+    pub(crate) fn new(prefix: &str, extra: Vec<Box<dyn Collector>>) -> prometheus::Result<Self> {
+        let full = |name: &str| format!("{prefix}_{name}");
         let registry = Registry::new();
         for collector in extra {
             registry.register(collector)?;
@@ -128,16 +129,12 @@ impl Metrics {
     }
 
     /// Everything in Prometheus' text format, 0.0.4.
-    pub(crate) fn encode(&self, board: Option<Board>) -> prometheus::Result<Vec<u8>> {
+    pub(crate) fn encode(&self, board: Option<&Board>) -> prometheus::Result<Vec<u8>> {
         let mut families = self.registry.gather();
-        families.extend(board.iter().flat_map(board::families));
+        families.extend(board.into_iter().flat_map(board::families));
         let mut text = Vec::new();
         TextEncoder::new().encode(&families, &mut text)?;
 
         Ok(text)
     }
-}
-
-fn full(name: &str) -> String {
-    format!("millrace_signalling_{name}")
 }

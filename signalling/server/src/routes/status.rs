@@ -22,7 +22,7 @@ pub(super) async fn metrics(
     let relay_up = server.hub.relay_up();
     let board = server.hub.counters().await.map(|counters| Board { counters, relay_up });
 
-    text(&server.metrics, board)
+    text(&server.metrics, board.as_ref())
 }
 
 /// The process answers.
@@ -55,7 +55,7 @@ pub(crate) fn not_allowed(address: IpAddr) -> Refused {
 }
 
 /// The metrics as an answer.
-pub(crate) fn text(metrics: &Metrics, board: Option<Board>) -> Result<Response, Refused> {
+pub(crate) fn text(metrics: &Metrics, board: Option<&Board>) -> Result<Response, Refused> {
     let failed = |e: prometheus::Error| {
         Refused::new(StatusCode::INTERNAL_SERVER_ERROR, "metrics", e.to_string())
     };

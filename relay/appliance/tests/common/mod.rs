@@ -1,0 +1,127 @@
+//! Runs the binary, each test in a directory of its own.
+#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// A place to run in: nothing of this machine's configuration or environment gets in.
+pub(crate) struct Place {
+    pub(crate) directory: PathBuf,
+}
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("cli-{}-{number}", std::process::id());
+        let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+        std::fs::create_dir_all(&directory).unwrap();
+        Self { directory }
+    }
+
+    pub(crate) fn file(&self, text: &str) -> String {
+        let path = self.directory.join("millrace.toml");
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    }
+
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_millrace"));
+        command.args(args).current_dir(&self.directory).env_clear();
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    pub(crate) fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
+    }
+
+    /// Runs what must fail for its configuration: the one line that it prints.
+    pub(crate) fn refused(&self, args: &[&str]) -> String {
+        let output = self.run(args);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {text}");
+        assert!(output.stdout.is_empty(), "{args:?}");
+        let lines: Vec<_> = text.lines().filter(|line| line.starts_with("millrace: ")).collect();
+        assert_eq!(lines.len(), 1, "{args:?}: {text}");
+        lines[0].to_owned()
+    }
+
+    /// Starts a service; it is killed when dropped.
+    pub(crate) fn start(&self, args: &[&str], environment: &[(&str, &str)]) -> Service {
+        let mut command = self.command(args);
+        command.envs(environment.iter().copied());
+        Service { child: command.spawn().unwrap() }
+    }
+}
+
+/// A running service.
+pub(crate) struct Service {
+    pub(crate) child: Child,
+}
+
+impl Service {
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let killed = Command::new("kill").args(["-s", name, &pid]).status().unwrap();
+        assert!(killed.success());
+    }
+
+    /// The exit code and how long it took.
+    pub(crate) fn wait(&mut self) -> (Option<i32>, Duration) {
+        let begin = Instant::now();
+        let status = self.child.wait().unwrap();
+        (status.code(), begin.elapsed())
+    }
+
+    pub(crate) fn output(&mut self) -> (String, String) {
+        let (mut out, mut err) = (String::new(), String::new());
+        self.child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+        self.child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+        (out, err)
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A port that was free a moment ago, for TCP and UDP.
+pub(crate) fn free_port() -> u16 {
+    loop {
+        let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let port = udp.local_addr().unwrap().port();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+/// Asks until there is an answer with this status; its body.
+pub(crate) fn get(port: u16, path: &str, wanted: u16) -> String {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let answer = ask(port, path).unwrap_or_default();
+        if answer.starts_with(&format!("HTTP/1.1 {wanted}")) {
+            return answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap();
+        }
+        assert!(Instant::now() < deadline, "{path}: {answer}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn ask(port: u16, path: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    Ok(text)
+}
