@@ -10,7 +10,7 @@ pub(super) const ARRIVALS: usize = 512;
 /// Packets since the last feedback.
 pub(super) struct Arrivals {
     extender: SequenceExtender,
-    /// By extended sequence number modulo `ARRIVALS`.
+    /// By extended sequence number modulo `ARRIVALS`; made with the first packet.
     times: Box<[Option<Instant>]>,
     /// The first number that the next feedback covers.
     base: Option<u64>,
@@ -20,16 +20,14 @@ pub(super) struct Arrivals {
 
 impl Arrivals {
     pub(super) fn new() -> Self {
-        Self {
-            extender: SequenceExtender::default(),
-            times: vec![None; ARRIVALS].into_boxed_slice(),
-            base: None,
-            end: 0,
-        }
+        Self { extender: SequenceExtender::default(), times: Box::default(), base: None, end: 0 }
     }
 
     /// Notes a packet.
     pub(super) fn note(&mut self, now: Instant, number: u16) {
+        if self.times.is_empty() {
+            self.times = vec![None; ARRIVALS].into_boxed_slice();
+        }
         let sequence = self.extender.extend(number);
         let base = *self.base.get_or_insert(sequence);
         if sequence < base {

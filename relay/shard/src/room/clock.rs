@@ -40,6 +40,7 @@ pub(super) fn ticks(ntp: i64, rate: u32) -> i64 {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "virtual time begins somewhere")]
 mod tests {
     use super::*;
 

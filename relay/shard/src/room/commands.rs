@@ -1,7 +1,8 @@
 //! What signalling asks of a room.
 
 use super::Room;
-use super::exit::{MID_MAX, Terms};
+use super::exit::Terms;
+use super::header::MID_MAX;
 use super::link::Source;
 use super::participant::Participant;
 use super::subscription::Subscription;
@@ -120,7 +121,7 @@ impl Room {
         let home = self.links.get_mut(link).ok_or(Refusal::Unknown)?;
         home.forget(place);
         home.tracks.push(place);
-        home.extensions = spec.extensions;
+        home.know(&spec.extensions);
         for (layer, (ssrc, rtx)) in known.into_iter().enumerate() {
             // With rids the announced SSRCs are in no order that is known.
             let announced = spec.ssrcs.first().filter(|_| spec.rids.is_empty());

@@ -1,21 +1,18 @@
-//! Packets as they leave: headers assembled for one subscriber, on the stack.
+//! Packets as they leave: assembled for one subscriber, on the stack.
 
 use super::clock::Clock;
+use super::header::Template;
 use super::link::Outlet;
 use super::media::Media;
 use super::rewrite::Numbers;
 use crate::{Counters, Egress, Outbox};
-use relay_wire::control::{Codec, CodecSpec, Extensions, SubscriptionSpec, TransportId};
-use relay_wire::rtp::{Fixed, Writer};
+use relay_wire::control::{Codec, CodecSpec, SubscriptionSpec, TransportId};
+use relay_wire::rtp::Fixed;
 use relay_wire::vp8;
 use std::time::Instant;
 
-/// Bytes of the longest header: mid, both stamps, level, orientation, playout delay.
-const HEADER_MAX: usize = 12 + 4 + 17 + 4 + 3 + 2 + 2 + 4 + 4;
 /// Bytes in front of a rewritten payload: the original sequence number and VP8's descriptor.
 const PREFIX_MAX: usize = 2 + vp8::DESCRIPTOR_MAX;
-/// Bytes of the longest mid.
-pub(super) const MID_MAX: usize = 16;
 
 /// How a track leaves to one subscriber.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,30 +22,27 @@ pub(super) struct Terms {
     pub(super) rtx_ssrc: Option<u32>,
     /// Payload types of media and retransmissions, by codec.
     payload_types: [Option<(u8, Option<u8>)>; 3],
-    extensions: Extensions,
-    mid: [u8; MID_MAX],
-    mid_len: u8,
+    header: Template,
 }
 
 impl Terms {
-    /// The mid must be at most `MID_MAX` bytes.
+    /// A repetition under the same sequence number must be the same packet bit by bit, for
+    /// AES-GCM does not survive another one under the same nonce (RFC 7714, section 8): video
+    /// whose repetitions have no stream of their own does not tell its time.
     pub(super) fn new(spec: &SubscriptionSpec) -> Self {
-        let mut mid = [0; MID_MAX];
-        let mid_len = spec.mid.len().min(MID_MAX);
-        mid[..mid_len].copy_from_slice(&spec.mid.as_bytes()[..mid_len]);
         let mut payload_types = [None; 3];
         for CodecSpec { codec, payload_type, rtx } in &spec.codecs {
             payload_types[*codec as usize].get_or_insert((*payload_type, *rtx));
         }
+        let apart = |codec: &CodecSpec| codec.rtx.is_some() && spec.rtx_ssrc.is_some();
+        let stamped = spec.codecs.iter().all(|codec| codec.codec == Codec::Opus || apart(codec));
 
         Self {
             transport: spec.transport,
             ssrc: spec.ssrc,
             rtx_ssrc: spec.rtx_ssrc,
             payload_types,
-            extensions: spec.extensions,
-            mid,
-            mid_len: mid_len as u8,
+            header: Template::new(&spec.extensions, &spec.mid, stamped),
         }
     }
 
@@ -59,17 +53,6 @@ impl Terms {
 
     fn payload_type(&self, codec: Codec) -> Option<u8> {
         Some(self.payload_types[codec as usize]?.0)
-    }
-
-    fn mid(&self) -> &[u8] {
-        &self.mid[..self.mid_len.into()]
-    }
-
-    /// Whether the header may tell its time. A packet that is repeated under its own sequence
-    /// number must be the same bit by bit: AES-GCM does not survive another packet under the same
-    /// nonce (RFC 7714, section 8).
-    fn is_stamped(&self, codec: Codec) -> bool {
-        codec == Codec::Opus || self.rtx(codec).is_some()
     }
 }
 
@@ -110,8 +93,7 @@ impl<'a, E: Egress> Exit<'a, E> {
             timestamp: numbers.timestamp,
             ssrc: terms.ssrc,
         };
-        let mut prefix = [0; PREFIX_MAX];
-        let prefix_len = media.vp8.map_or(0, |vp8| vp8.write(&mut prefix, numbers));
+        let (prefix, prefix_len) = descriptor(media, numbers);
 
         self.send(terms, outlet, &fixed, media, &prefix[..prefix_len], payload)
     }
@@ -135,9 +117,10 @@ impl<'a, E: Egress> Exit<'a, E> {
         };
         let mut prefix = [0; PREFIX_MAX];
         prefix[..2].copy_from_slice(&(numbers.sequence as u16).to_be_bytes());
-        let prefix_len = 2 + media.vp8.map_or(0, |vp8| vp8.write(&mut prefix[2..], numbers));
+        let (descriptor, len) = descriptor(media, numbers);
+        prefix[2..].copy_from_slice(&descriptor);
 
-        self.send(terms, outlet, &fixed, media, &prefix[..prefix_len], payload);
+        self.send(terms, outlet, &fixed, media, &prefix[..2 + len], payload);
     }
 
     fn send(
@@ -149,10 +132,9 @@ impl<'a, E: Egress> Exit<'a, E> {
         prefix: &[u8],
         payload: &[u8],
     ) -> usize {
-        let mut buffer = [0; HEADER_MAX];
-        let stamp = terms.is_stamped(media.codec).then_some((self.abs_send_time, outlet));
-        let Some(len) = header(&mut buffer, terms, fixed, media, stamp) else { return 0 };
-        let sent = self.egress.rtp(terms.transport, &buffer[..len], prefix, payload, self.out);
+        let time = self.abs_send_time;
+        let (header, len) = terms.header.write(fixed, time, outlet, &media.copied);
+        let sent = self.egress.rtp(terms.transport, &header[..len], prefix, payload, self.out);
         if !sent {
             return 0;
         }
@@ -164,37 +146,10 @@ impl<'a, E: Egress> Exit<'a, E> {
     }
 }
 
-/// Writes the header with the subscriber's extension ids; returns its length.
-fn header(
-    buffer: &mut [u8],
-    terms: &Terms,
-    fixed: &Fixed,
-    media: &Media,
-    stamp: Option<(u32, &mut Outlet)>,
-) -> Option<usize> {
-    let ids = &terms.extensions;
-    let mut writer = Writer::begin(buffer, fixed);
-    if let Some(id) = ids.mid {
-        writer.extension(id, terms.mid());
+/// VP8's descriptor with the egress' numbers, and its length; of other codecs nothing.
+fn descriptor(media: &Media, numbers: &Numbers) -> ([u8; vp8::DESCRIPTOR_MAX], usize) {
+    match &media.vp8 {
+        Some(vp8) => vp8.write(numbers),
+        None => ([0; vp8::DESCRIPTOR_MAX], 0),
     }
-    if let Some((time, outlet)) = stamp {
-        if let Some(id) = ids.abs_send_time {
-            writer.abs_send_time(id, time);
-        }
-        if let Some(id) = ids.transport_cc {
-            writer.transport_cc(id, outlet.sequence);
-            outlet.sequence = outlet.sequence.wrapping_add(1);
-        }
-    }
-    if let (Some(id), Some(level)) = (ids.audio_level, media.copied.audio_level) {
-        writer.extension(id, &[level]);
-    }
-    if let (Some(id), Some(orientation)) = (ids.video_orientation, media.copied.video_orientation) {
-        writer.extension(id, &[orientation]);
-    }
-    if let (Some(id), Some(delay)) = (ids.playout_delay, media.copied.playout_delay) {
-        writer.extension(id, &delay);
-    }
-
-    writer.finish()
 }

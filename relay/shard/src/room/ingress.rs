@@ -1,10 +1,11 @@
 //! RTP from publishers: which track and layer it belongs to, and its way to the subscribers.
 
 use super::exit::Exit;
-use super::layer::Unplaced;
-use super::link::Source;
+use super::layer::{Place, Unplaced};
+use super::link::{Outlet, Source};
 use super::media::{self, Copied, Media};
-use super::track::Requests;
+use super::rewrite::Numbers;
+use super::track::{Requests, Track};
 use super::{Room, notify};
 use crate::{DropReason, Egress, Outbox};
 use relay_wire::control::{Codec, Event, TransportId};
@@ -220,16 +221,20 @@ impl Room {
 
 /// Passes a packet on to the subscribers; returns whether a keyframe starts with it.
 fn forward<E: Egress>(
-    track: &mut super::track::Track,
+    track: &mut Track,
     layer: usize,
     incoming: &Incoming<'_>,
-    placed: &super::layer::Place,
-    outlets: &mut [super::link::Outlet],
+    placed: &Place,
+    outlets: &mut [Outlet],
     exit: &mut Exit<'_, E>,
 ) -> bool {
     let mut media = Media {
-        sequence: placed.sequence,
-        timestamp: incoming.header.timestamp,
+        numbers: Numbers {
+            sequence: placed.sequence,
+            timestamp: incoming.header.timestamp,
+            picture: 0,
+            tl0: 0,
+        },
         marker: incoming.header.marker,
         codec: incoming.codec,
         vp8: None,
@@ -243,11 +248,9 @@ fn forward<E: Egress>(
     let mut payload = incoming.payload;
     let keyframe = media::is_keyframe(incoming.codec, payload);
     media.copied = Copied::read(incoming.packet, &incoming.header, &track.spec.extensions);
-    if incoming.codec == Codec::Vp8
-        && let Some((vp8, len)) = media::take_vp8(payload, placed, &mut track.layers[layer])
-    {
-        media.vp8 = Some(vp8);
-        payload = &payload[len..];
+    if incoming.codec == Codec::Vp8 {
+        let len = media::take_vp8(&mut media, payload, placed, &mut track.layers[layer]);
+        payload = &payload[len.unwrap_or(0)..];
     }
     if let Some(level) = media.copied.audio_level {
         track.level.observe(exit.now, level & 0x7f);

@@ -76,6 +76,7 @@ impl Keyframes {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "virtual time begins somewhere")]
 mod tests {
     use super::*;
 

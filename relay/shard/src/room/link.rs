@@ -93,6 +93,20 @@ impl Link {
         }
     }
 
+    /// Takes over a track's extension ids: on a bundled transport an id means the same on every
+    /// m-line (RFC 8843, section 9.1), but each m-line names only those that it uses.
+    pub(super) fn know(&mut self, track: &Extensions) {
+        let all = &mut self.extensions;
+        all.mid = track.mid.or(all.mid);
+        all.rid = track.rid.or(all.rid);
+        all.repaired_rid = track.repaired_rid.or(all.repaired_rid);
+        all.abs_send_time = track.abs_send_time.or(all.abs_send_time);
+        all.transport_cc = track.transport_cc.or(all.transport_cc);
+        all.audio_level = track.audio_level.or(all.audio_level);
+        all.video_orientation = track.video_orientation.or(all.video_orientation);
+        all.playout_delay = track.playout_delay.or(all.playout_delay);
+    }
+
     /// Where packets of this SSRC belong.
     pub(super) fn source(&self, ssrc: u32) -> Option<Source> {
         self.sources.get(&ssrc).copied()

@@ -9,29 +9,52 @@ use relay_wire::{h264, vp8};
 /// VP8's descriptor: its bytes, and where its numbers stand in them.
 #[derive(Clone, Copy)]
 pub(super) struct Vp8 {
-    descriptor: vp8::Descriptor,
     bytes: [u8; vp8::DESCRIPTOR_MAX],
-    /// Picture id, extended to 15 bits.
-    picture: u16,
+    len: u8,
+    picture_at: Option<u8>,
+    /// Whether the picture id has 15 bits.
+    wide: bool,
+    tl0_at: Option<u8>,
 }
 
 impl Vp8 {
-    /// Writes the descriptor with other numbers to the front of `prefix`; returns its length.
-    pub(super) fn write(&self, prefix: &mut [u8], numbers: &Numbers) -> usize {
-        let len = self.descriptor.len.min(prefix.len());
-        prefix[..len].copy_from_slice(&self.bytes[..len]);
-        self.descriptor.renumber(&mut prefix[..len], numbers.picture, numbers.tl0);
+    fn new(descriptor: &vp8::Descriptor, payload: &[u8]) -> Option<Self> {
+        let mut bytes = [0; vp8::DESCRIPTOR_MAX];
+        bytes.get_mut(..descriptor.len)?.copy_from_slice(payload.get(..descriptor.len)?);
 
-        len
+        Some(Self {
+            bytes,
+            len: descriptor.len as u8,
+            picture_at: descriptor.picture_id.map(|picture| picture.at as u8),
+            wide: descriptor.picture_id.is_some_and(|picture| picture.wide),
+            tl0_at: descriptor.tl0_pic_idx.map(|_| descriptor.tl0_pic_idx_at as u8),
+        })
+    }
+
+    /// The descriptor with other numbers, as wide as the publisher's, and its length.
+    pub(super) fn write(&self, numbers: &Numbers) -> ([u8; vp8::DESCRIPTOR_MAX], usize) {
+        let mut bytes = self.bytes;
+        let [high, low] = numbers.picture.to_be_bytes();
+        if let Some(at) = self.picture_at.map(usize::from) {
+            if self.wide {
+                bytes[at..at + 2].copy_from_slice(&[high | 0x80, low]);
+            } else {
+                bytes[at] = low & 0x7f;
+            }
+        }
+        if let Some(at) = self.tl0_at {
+            bytes[usize::from(at)] = numbers.tl0;
+        }
+
+        (bytes, self.len.into())
     }
 }
 
 /// A media packet without the payload bytes that are forwarded as they are.
 #[derive(Clone, Copy)]
 pub(super) struct Media {
-    /// Extended sequence number in its layer.
-    pub(super) sequence: u64,
-    pub(super) timestamp: u32,
+    /// What is rewritten; the sequence number is the extended one in its layer.
+    pub(super) numbers: Numbers,
     pub(super) marker: bool,
     pub(super) codec: Codec,
     /// What is written anew for each subscriber; it is not part of the payload.
@@ -64,20 +87,6 @@ impl Copied {
     }
 }
 
-impl Media {
-    /// The numbers that are rewritten.
-    pub(super) fn numbers(&self) -> Numbers {
-        let tl0 = self.vp8.and_then(|vp8| vp8.descriptor.tl0_pic_idx);
-
-        Numbers {
-            sequence: self.sequence,
-            timestamp: self.timestamp,
-            picture: self.vp8.map_or(0, |vp8| vp8.picture),
-            tl0: tl0.unwrap_or(0),
-        }
-    }
-}
-
 /// The media clock of a codec in Hz.
 pub(super) fn rate(codec: Codec) -> u32 {
     match codec {
@@ -86,16 +95,21 @@ pub(super) fn rate(codec: Codec) -> u32 {
     }
 }
 
-/// Takes VP8's descriptor off the front of a payload; returns it and its length.
-pub(super) fn take_vp8(payload: &[u8], place: &Place, layer: &mut Layer) -> Option<(Vp8, usize)> {
+/// Takes VP8's descriptor off the front of a payload, and its numbers over; returns its length.
+pub(super) fn take_vp8(
+    media: &mut Media,
+    payload: &[u8],
+    place: &Place,
+    layer: &mut Layer,
+) -> Option<usize> {
     let descriptor = vp8::Descriptor::parse(payload)?;
-    let mut bytes = [0; vp8::DESCRIPTOR_MAX];
-    bytes.get_mut(..descriptor.len)?.copy_from_slice(payload.get(..descriptor.len)?);
-    let picture = descriptor
-        .picture_id
-        .map_or(0, |picture| layer.extend_picture(picture.value, picture.wide, place.late));
+    media.vp8 = Some(Vp8::new(&descriptor, payload)?);
+    if let Some(picture) = descriptor.picture_id {
+        media.numbers.picture = layer.extend_picture(picture.value, picture.wide, place.late);
+    }
+    media.numbers.tl0 = descriptor.tl0_pic_idx.unwrap_or(0);
 
-    Some((Vp8 { descriptor, bytes, picture }, descriptor.len))
+    Some(descriptor.len)
 }
 
 /// Whether subscribers may start at this payload. Encrypted payloads may not show it.

@@ -27,7 +27,7 @@ pub(super) struct Missing {
 
 impl Missing {
     pub(super) fn new() -> Self {
-        Self { gaps: Vec::with_capacity(MISSING_MAX) }
+        Self { gaps: Vec::new() }
     }
 
     /// Notes `count` packets in front of `next` as missing; false when there are too many.
@@ -35,6 +35,10 @@ impl Missing {
         if self.gaps.len() as u64 + count > MISSING_MAX as u64 {
             self.gaps.clear();
             return false;
+        }
+        if count > 0 {
+            // Once: most layers, of sound above all, never get here.
+            self.gaps.reserve_exact(MISSING_MAX - self.gaps.len());
         }
         let due = now + REORDER;
         let gap = |sequence| Gap { sequence, asked: 0, asked_at: now, due };

@@ -7,6 +7,7 @@ mod data;
 mod estimate;
 mod exit;
 mod feedback;
+mod header;
 mod ingress;
 mod keyframe;
 mod layer;

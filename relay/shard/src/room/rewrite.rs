@@ -138,6 +138,9 @@ impl Rewrite {
         if !self.started {
             return None;
         }
+        if self.current.layer == layer && self.current.source <= source.sequence {
+            return Some(self.current.map(source));
+        }
         let mut end = u64::MAX;
         for segment in self.segments() {
             if segment.layer == layer && segment.source <= source.sequence {

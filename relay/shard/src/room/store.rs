@@ -2,8 +2,8 @@
 
 use super::media::Media;
 
-/// Packets that are kept at most.
-const PACKETS: u64 = 1024;
+/// Bytes of a packet for which there is a place in the index, at least.
+const PACKET_MEAN: usize = 512;
 /// A packet longer than this is not kept.
 const PACKET_MAX: usize = 2048;
 
@@ -11,7 +11,7 @@ const PACKET_MAX: usize = 2048;
 struct Entry {
     /// Place of the payload among all bytes ever written.
     start: u64,
-    len: usize,
+    len: u16,
     media: Media,
 }
 
@@ -26,7 +26,7 @@ impl Store {
     /// A store of `bytes` of payloads.
     pub(super) fn new(bytes: usize) -> Self {
         Self {
-            entries: vec![None; PACKETS as usize].into_boxed_slice(),
+            entries: vec![None; bytes.div_ceil(PACKET_MEAN).max(1)].into_boxed_slice(),
             bytes: vec![0; bytes.max(PACKET_MAX)].into_boxed_slice(),
             written: 0,
         }
@@ -44,20 +44,24 @@ impl Store {
             at = 0;
         }
         self.bytes[at..at + payload.len()].copy_from_slice(payload);
-        let entry = Entry { start: self.written, len: payload.len(), media: *media };
+        let entry = Entry { start: self.written, len: payload.len() as u16, media: *media };
         self.written += payload.len() as u64;
-        self.entries[(media.sequence % PACKETS) as usize] = Some(entry);
+        self.entries[self.place(media.numbers.sequence)] = Some(entry);
     }
 
     /// The packet of this extended sequence number, if it is still here.
     pub(super) fn get(&self, sequence: u64) -> Option<(&Media, &[u8])> {
-        let entry = self.entries[(sequence % PACKETS) as usize].as_ref()?;
+        let entry = self.entries[self.place(sequence)].as_ref()?;
         let whole = entry.start + self.bytes.len() as u64 >= self.written;
-        if entry.media.sequence != sequence || !whole {
+        if entry.media.numbers.sequence != sequence || !whole {
             return None;
         }
         let at = (entry.start % self.bytes.len() as u64) as usize;
 
-        Some((&entry.media, &self.bytes[at..at + entry.len]))
+        Some((&entry.media, &self.bytes[at..at + usize::from(entry.len)]))
+    }
+
+    fn place(&self, sequence: u64) -> usize {
+        (sequence % self.entries.len() as u64) as usize
     }
 }

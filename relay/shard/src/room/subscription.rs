@@ -57,7 +57,8 @@ pub(super) struct Subscription {
     pub(super) sent: Sent,
     rewrite: Rewrite,
     rtx_sequence: u16,
-    resent: Box<[(u16, Option<Instant>); RESENT]>,
+    /// By sequence number modulo `RESENT`; made with the first request.
+    resent: Box<[(u16, Option<Instant>)]>,
 }
 
 impl Subscription {
@@ -79,7 +80,7 @@ impl Subscription {
             sent: Sent::default(),
             rewrite: Rewrite::new(sequence),
             rtx_sequence,
-            resent: Box::new([(0, None); RESENT]),
+            resent: Box::default(),
         }
     }
 
@@ -154,8 +155,8 @@ impl Subscription {
         if !outlet.connected || !self.takes(arrived, exit) {
             return;
         }
-        let (layer, source) = (arrived.layer, arrived.media.numbers());
-        let Some(numbers) = self.rewrite.place(exit.now, layer, &source) else {
+        let (layer, source) = (arrived.layer, &arrived.media.numbers);
+        let Some(numbers) = self.rewrite.place(exit.now, layer, source) else {
             return;
         };
         let sent = exit.media(&self.terms, outlet, arrived.media, &numbers, arrived.payload);
@@ -174,13 +175,16 @@ impl Subscription {
         if !outlet.connected || self.current != Some(layer) {
             return;
         }
-        if let Skip::Fill(numbers) = self.rewrite.skip(exit.now, layer, &media.numbers()) {
+        if let Skip::Fill(numbers) = self.rewrite.skip(exit.now, layer, &media.numbers) {
             exit.media(&self.terms, outlet, media, &numbers, &[]);
         }
     }
 
     /// The layer and extended source number of a packet that the subscriber asks for again.
     pub(super) fn requested(&mut self, now: Instant, sequence: u16) -> Option<(u8, u64)> {
+        if self.resent.is_empty() {
+            self.resent = vec![(0, None); RESENT].into_boxed_slice();
+        }
         let (last, at) = &mut self.resent[usize::from(sequence) % RESENT];
         let recent = |at: Instant| now.saturating_duration_since(at) < RESEND;
         if *last == sequence && at.is_some_and(recent) {
@@ -201,7 +205,7 @@ impl Subscription {
         exit: &mut Exit<'_, E>,
     ) {
         let outlet = &mut outlets[self.link];
-        let Some(numbers) = self.rewrite.map(layer, &media.numbers()) else { return };
+        let Some(numbers) = self.rewrite.map(layer, &media.numbers) else { return };
         let before = numbers.sequence < self.rewrite.next();
         if !outlet.connected || !before {
             return;
@@ -224,8 +228,8 @@ impl Subscription {
         if self.target == Some(arrived.layer) && self.starts(exit.now, arrived) {
             self.current = self.target;
             self.waiting = None;
-            let (source, rate) = (arrived.media.numbers(), rate(arrived.media.codec));
-            self.rewrite.begin(exit.now, arrived.layer, &source, rate);
+            let (source, rate) = (&arrived.media.numbers, rate(arrived.media.codec));
+            self.rewrite.begin(exit.now, arrived.layer, source, rate);
             return true;
         }
 
@@ -234,7 +238,7 @@ impl Subscription {
     }
 
     fn starts(&self, now: Instant, arrived: &Arrived<'_>) -> bool {
-        if arrived.late && self.rewrite.passed(arrived.layer, arrived.media.sequence) {
+        if arrived.late && self.rewrite.passed(arrived.layer, arrived.media.numbers.sequence) {
             return false;
         }
         let wait = if arrived.readable { WAIT } else { BLIND_WAIT };

@@ -73,6 +73,19 @@ fn the_highest_layer_is_reached_without_a_seam() {
 }
 
 #[test]
+fn sound_that_is_published_later_does_not_hide_the_layers() {
+    let mut world = World::with_call(&RIDS, 1);
+    let mut audio = World::audio_track();
+    audio.extensions.rid = None;
+    audio.extensions.repaired_rid = None;
+    audio.extensions.video_orientation = None;
+    world.publish(&audio);
+    let sent = Simulcast::new().play(&mut world, 60);
+
+    assert_eq!(layers(&sent).last(), Some(&2));
+}
+
+#[test]
 fn each_subscriber_gets_the_layer_of_his_choice() {
     let mut world = World::with_call(&RIDS, 3);
     world.choose(0, Choice::Low);

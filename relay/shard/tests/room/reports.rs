@@ -1,7 +1,8 @@
 //! RTCP of our own: to publishers and to subscribers, and what theirs tells.
 
 use crate::world::{AUDIO, PUBLISHER, Stream, World, vp8};
-use relay_wire::control::{Command, Event, Extensions};
+use relay_shard::Limits;
+use relay_wire::control::{Command, DataRole, Event, Extensions};
 use relay_wire::rtcp::{self, Packet, ReportBlock, ntp};
 use std::time::Duration;
 
@@ -86,7 +87,8 @@ fn publishers_learn_when_their_packets_arrived() {
 
 #[test]
 fn publishers_without_transport_wide_feedback_get_an_estimate() {
-    let mut world = World::with_call(&[], 1);
+    let mut world = World::empty(Limits::default());
+    world.join(1, PUBLISHER, DataRole::Accept);
     let mut spec = World::video_track(&[]);
     spec.extensions = Extensions { transport_cc: None, ..spec.extensions };
     world.publish(&spec);

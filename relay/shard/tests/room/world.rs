@@ -205,6 +205,7 @@ impl World {
         world
     }
 
+    #[allow(clippy::disallowed_methods, reason = "virtual time begins somewhere")]
     pub(crate) fn empty(limits: Limits) -> Self {
         let now = Instant::now();
         Self {
