@@ -68,12 +68,12 @@ fn who_may_not_publish_or_subscribe_does_not() {
     let mut world = call();
     let deaf =
         relay_wire::control::ParticipantSpec { can_subscribe: false, ..World::participant(101) };
-    world.command(Command::Participant(deaf));
+    world.command(&Command::Participant(deaf));
     assert_eq!(send(&mut world, &message(&[])), [0, 2].map(World::subscriber));
 
     let mute =
         relay_wire::control::ParticipantSpec { can_publish_data: false, ..World::participant(1) };
-    world.command(Command::Participant(mute));
+    world.command(&Command::Participant(mute));
     assert!(send(&mut world, &message(&[])).is_empty());
     assert_eq!(world.out.drops.get(DropReason::DataRefused), 1);
 }
@@ -94,8 +94,8 @@ fn the_servers_own_messages_go_out_as_they_are() {
     let mut world = call();
     let (channel, payload) = (Channel::Lossy, b"own".to_vec());
     let to = vec![ParticipantId(102)];
-    world.command(Command::SendData { channel, to, payload: payload.clone() });
-    world.command(Command::SendData { channel, to: Vec::new(), payload });
+    world.command(&Command::SendData { channel, to, payload: payload.clone() });
+    world.command(&Command::SendData { channel, to: Vec::new(), payload });
 
     let reached: Vec<_> = world.egress.data.iter().map(|(to, ..)| to.0).collect();
     assert_eq!(reached, [102, 11, 100, 101, 102]);

@@ -184,7 +184,7 @@ fn a_subscriber_without_connection_gets_nothing_and_asks_for_nothing() {
     let mut world = World::with_call(&[], 0);
     let (id, transport) = (100, World::subscriber(0));
     let spec = World::participant(id);
-    world.command(relay_wire::control::Command::Participant(spec));
+    world.command(&relay_wire::control::Command::Participant(spec));
     let role = relay_wire::control::DataRole::Open;
     let participant = relay_wire::control::ParticipantId(id);
     world.room.opened(world.now, transport, participant, role).expect("a place");

@@ -184,7 +184,7 @@ impl History {
     fn frame(&mut self, layer: usize, keyframe: bool, packets: usize, fate: &[Fate]) {
         self.pictures[layer] = (self.pictures[layer] + 1) & 0x7fff;
         self.streams[layer].fixed.timestamp += 3000;
-        for index in 0..packets {
+        for (index, fate) in fate.iter().take(packets).enumerate() {
             self.marks += 1;
             let mark = self.marks.to_be_bytes();
             let mut payload = vp8(keyframe, self.pictures[layer], 0, &mark);
@@ -193,7 +193,7 @@ impl History {
             stream.fixed.sequence = stream.fixed.sequence.wrapping_add(1);
             stream.fixed.marker = index + 1 == packets;
             let (stream, packet) = (stream.clone(), stream.packet(&payload));
-            match fate[index] {
+            match fate {
                 Fate::Arrives => self.receive(&packet),
                 Fate::Lost => {}
                 Fate::Late => self.held.push((layer, stream, payload)),

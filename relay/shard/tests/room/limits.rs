@@ -17,13 +17,13 @@ fn full_means_refused() {
     world.join(1, PUBLISHER, DataRole::Accept);
     world.join(100, World::subscriber(0), DataRole::Open);
     let third = Command::Participant(World::participant(3));
-    assert_eq!(world.command(third), refused(Refusal::Full));
+    assert_eq!(world.command(&third), refused(Refusal::Full));
     let known = Command::Participant(World::participant(1));
-    assert_eq!(world.command(known), Answer::Done);
+    assert_eq!(world.command(&known), Answer::Done);
 
     world.publish(&World::video_track(&[]));
     let second = Command::Publish(World::audio_track());
-    assert_eq!(world.command(second), refused(Refusal::Full));
+    assert_eq!(world.command(&second), refused(Refusal::Full));
     world.publish(&World::video_track(&[]));
 
     for transport in [11, 12, 13] {
@@ -48,7 +48,7 @@ fn what_is_not_there_is_unknown() {
     ];
 
     for command in commands {
-        assert_eq!(world.command(command), refused(Refusal::Unknown));
+        assert_eq!(world.command(&command), refused(Refusal::Unknown));
     }
 }
 
@@ -57,19 +57,19 @@ fn contradictions_are_refused() {
     let mut world = World::with_call(&[], 2);
     let mut long = World::video_track(&[]);
     long.mid = "a mid that is too long".into();
-    assert_eq!(world.command(Command::Publish(long)), refused(Refusal::Invalid));
+    assert_eq!(world.command(&Command::Publish(long)), refused(Refusal::Invalid));
     let mut id = World::video_track(&[]);
     id.extensions.mid = Some(15);
-    assert_eq!(world.command(Command::Publish(id)), refused(Refusal::Invalid));
+    assert_eq!(world.command(&Command::Publish(id)), refused(Refusal::Invalid));
     let mut codec = World::audio_track();
     codec.codecs = World::video_track(&[]).codecs;
-    assert_eq!(world.command(Command::Publish(codec)), refused(Refusal::Invalid));
+    assert_eq!(world.command(&Command::Publish(codec)), refused(Refusal::Invalid));
     let mut foreign = World::video_subscription(0);
     foreign.transport = World::subscriber(1);
-    assert_eq!(world.command(Command::Subscribe(foreign)), refused(Refusal::Invalid));
+    assert_eq!(world.command(&Command::Subscribe(foreign)), refused(Refusal::Invalid));
     let mut taken = World::video_subscription(0);
     (taken.subscription, taken.rtx_ssrc) = (SubscriptionId(7), Some(6000));
-    assert_eq!(world.command(Command::Subscribe(taken)), refused(Refusal::Invalid));
+    assert_eq!(world.command(&Command::Subscribe(taken)), refused(Refusal::Invalid));
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn a_subscription_in_the_middle_may_end() {
     let mut stream = Stream::audio(20);
     world.receive(&stream.packet(b"x"));
     let ended = SubscriptionId(1101);
-    assert_eq!(world.command(Command::Unsubscribe(ended)), Answer::Done);
+    assert_eq!(world.command(&Command::Unsubscribe(ended)), Answer::Done);
 
     let mut reached: Vec<_> =
         world.receive(&stream.next().packet(b"x")).iter().map(|sent| sent.to.0).collect();
@@ -134,7 +134,7 @@ fn a_subscription_in_the_middle_may_end() {
     assert_eq!(reached, [100, 102, 103]);
     let choice = Choice::Paused;
     let subscription = SubscriptionId(1103);
-    assert_eq!(world.command(Command::Choose { subscription, choice }), Answer::Done);
+    assert_eq!(world.command(&Command::Choose { subscription, choice }), Answer::Done);
     assert_eq!(world.receive(&stream.next().packet(b"x")).len(), 2);
 }
 
@@ -143,7 +143,7 @@ fn an_ssrc_that_is_used_again_does_not_repeat_numbers() {
     let mut world = World::with_call(&[], 1);
     let mut stream = Stream::audio(20);
     let before = world.receive(&stream.packet(b"x"))[0].header().sequence;
-    world.command(Command::Unsubscribe(SubscriptionId(1100)));
+    world.command(&Command::Unsubscribe(SubscriptionId(1100)));
     let mut spec = World::audio_subscription(0);
     spec.subscription = SubscriptionId(4);
     world.subscribe(&spec);
@@ -158,15 +158,15 @@ fn a_room_ends_empty_and_asks_for_no_more_time() {
     world.receive(&Stream::video(30, None).packet(&vp8(true, 1, 1, b"")));
     assert!(!world.room.is_empty());
     assert_eq!(world.room.transports().len(), 4);
-    assert_eq!(world.command(Command::Unpublish(VIDEO)), Answer::Done);
-    assert_eq!(world.command(Command::RemoveParticipant(ParticipantId(100))), Answer::Done);
+    assert_eq!(world.command(&Command::Unpublish(VIDEO)), Answer::Done);
+    assert_eq!(world.command(&Command::RemoveParticipant(ParticipantId(100))), Answer::Done);
     assert!(world.room.transports_of(ParticipantId(100)).is_empty());
-    assert_eq!(world.command(Command::CloseRoom), Answer::Done);
+    assert_eq!(world.command(&Command::CloseRoom), Answer::Done);
 
     assert!(world.room.is_empty());
     world.sleep_ms(500);
     assert_eq!(world.room.next_timeout(), None);
     let counters = world.counters();
     assert_eq!((counters.tracks, counters.subscriptions, counters.rtp_in), (0, 0, 1));
-    assert_eq!(world.command(Command::Unpublish(AUDIO)), refused(Refusal::Unknown));
+    assert_eq!(world.command(&Command::Unpublish(AUDIO)), refused(Refusal::Unknown));
 }

@@ -17,10 +17,10 @@ fn block(packet: Packet<'_>, wanted: u32) -> Option<ReportBlock> {
 }
 
 /// NTP time, RTP time and packets of a sender report.
-fn sender_report(packet: Packet<'_>, wanted: u32) -> Option<(u64, u32, u32)> {
+fn sender_report(packet: &Packet<'_>, wanted: u32) -> Option<(u64, u32, u32)> {
     match packet {
-        Packet::SenderReport { ssrc, ntp, rtp, packets, .. } if ssrc == wanted => {
-            Some((ntp, rtp, packets))
+        Packet::SenderReport { ssrc, ntp, rtp, packets, .. } if *ssrc == wanted => {
+            Some((*ntp, *rtp, *packets))
         }
         _ => None,
     }
@@ -130,7 +130,7 @@ fn sound_and_pictures_stay_in_step() {
     world.sleep_ms(1100);
 
     let compounds = world.take_rtcp(World::subscriber(0));
-    let told = |ssrc| first(&compounds, |packet| sender_report(packet, ssrc)).expect("a report");
+    let told = |ssrc| first(&compounds, |packet| sender_report(&packet, ssrc)).expect("a report");
     let (audio, video) = (told(6000), told(5000));
     // Both reports, taken back to the publisher's moment, must name the same time of ours.
     let seconds = |ntp: u64, ticks: u32, rate: f64| {
@@ -161,7 +161,7 @@ fn receivers_reports_tell_round_trip_and_loss() {
     world.rtcp(PUBLISHER, |rtcp| assert!(rtcp.sender_report(&info, &[])));
     talk(&mut world, &mut stream, false);
     let compounds = world.take_rtcp(World::subscriber(0));
-    let (sent_at, ..) = first(&compounds, |packet| sender_report(packet, 6000)).expect("a report");
+    let (sent_at, ..) = first(&compounds, |packet| sender_report(&packet, 6000)).expect("a report");
     let before = world.now;
     world.sleep_ms(2000);
 
@@ -214,7 +214,7 @@ fn who_speaks_is_told_when_it_changes() {
 
     stream.level = Some(10);
     talk(&mut world, &mut stream, false);
-    world.command(Command::Mute { track: AUDIO, muted: true });
+    world.command(&Command::Mute { track: AUDIO, muted: true });
     world.sleep_ms(400);
     assert_eq!(speakers(&mut world).last(), Some(&vec![]));
 }

@@ -292,31 +292,31 @@ impl World {
     /// A participant with one connected transport.
     pub(crate) fn join(&mut self, id: u64, transport: TransportId, role: DataRole) {
         let spec = Self::participant(id);
-        assert_eq!(self.command(Command::Participant(spec)), Answer::Done);
+        assert_eq!(self.command(&Command::Participant(spec)), Answer::Done);
         self.room.opened(self.now, transport, ParticipantId(id), role).expect("a free place");
         self.room.connected(self.now, transport, &mut self.egress, &mut self.out);
     }
 
     pub(crate) fn publish(&mut self, spec: &TrackSpec) {
-        assert_eq!(self.command(Command::Publish(spec.clone())), Answer::Done);
+        assert_eq!(self.command(&Command::Publish(spec.clone())), Answer::Done);
     }
 
     pub(crate) fn subscribe(&mut self, spec: &SubscriptionSpec) {
-        assert_eq!(self.command(Command::Subscribe(spec.clone())), Answer::Done);
+        assert_eq!(self.command(&Command::Subscribe(spec.clone())), Answer::Done);
     }
 
     pub(crate) fn choose(&mut self, number: u64, choice: Choice) {
         let subscription = SubscriptionId(100 + number);
         let command = Command::Choose { subscription, choice };
-        assert_eq!(self.command(command), Answer::Done);
+        assert_eq!(self.command(&command), Answer::Done);
     }
 
     pub(crate) fn mute(&mut self, track: TrackId, muted: bool) {
-        assert_eq!(self.command(Command::Mute { track, muted }), Answer::Done);
+        assert_eq!(self.command(&Command::Mute { track, muted }), Answer::Done);
     }
 
-    pub(crate) fn command(&mut self, command: Command) -> Answer {
-        self.room.command(self.now, &command, &mut self.egress, &mut self.out)
+    pub(crate) fn command(&mut self, command: &Command) -> Answer {
+        self.room.command(self.now, command, &mut self.egress, &mut self.out)
     }
 
     /// Lets time pass, doing what is due on the way.
