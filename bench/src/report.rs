@@ -43,7 +43,8 @@ impl Report {
     pub(crate) fn html(&self) -> String {
         let title = escape(&self.title);
         let mut page = format!(
-            "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>{title}</title>\n\
+            "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+             <title>{title}</title>\n\
              <style>{STYLE}</style>\n<h1>{title}</h1>\n<table>\n"
         );
         for (name, value) in &self.rows {

@@ -39,25 +39,31 @@ const SETTLE: Duration = Duration::from_secs(2);
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// How many receive every track
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     subscribers: u32,
     /// How many send one video track each
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     publishers: u32,
     /// Seconds to measure
-    #[arg(long, value_name = "S", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "S", default_value_t = 10)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
     /// Packets a second of each publisher
-    #[arg(long, value_name = "N", default_value_t = 125, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    #[arg(long, value_name = "N", default_value_t = 125)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=100_000))]
     rate: u64,
     /// Frames a second; a frame's packets leave together
-    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=1_000))]
+    #[arg(long, value_name = "N", default_value_t = 30)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=1_000))]
     fps: u64,
     /// Bytes of each RTP payload
     #[arg(long, value_name = "BYTES", default_value_t = 1150, value_parser = parse_payload_bytes)]
     payload_bytes: usize,
     /// Participants that begin to join each second
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     join_rate: u32,
     /// Threads of the clients
     #[arg(long, value_name = "N", default_value_t = 1)]

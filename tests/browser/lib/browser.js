@@ -42,7 +42,7 @@ export async function openPage(browser, { size = { width: 1000, height: 640 }, .
 /** Runs in the page: keeps each peer connection, and reads what comes in over all of them. */
 function watchPeers() {
   const Original = window.RTCPeerConnection;
-  const peers = [];
+  const peers = (window.peers = []);
   window.RTCPeerConnection = class extends Original {
     constructor(...args) {
       super(...args);

@@ -1,4 +1,4 @@
-//! SRTP and SRTCP (RFC 3711, RFC 7714): one transport's keys, roll-over counters and replay windows.
+//! SRTP and SRTCP (RFC 3711, RFC 7714): a transport's keys, roll-over counters, replay windows.
 
 mod cipher;
 mod cm;
