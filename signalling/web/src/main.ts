@@ -1,6 +1,6 @@
 // The page: lobby, call, end, and the way from one to the next.
 
-import type { DisconnectReason, Room } from 'livekit-client';
+import { LogLevel, setLogLevel, type DisconnectReason, type Room } from 'livekit-client';
 import { invitationLink, readInvitation } from './address';
 import { explainJoin, explainLeave } from './advice';
 import { Call } from './call/call';
@@ -61,6 +61,7 @@ async function abandon(room: Room): Promise<void> {
 }
 
 function start(): void {
+  setLogLevel(LogLevel.warn);
   document.getElementById('app')?.replaceChildren(screen, notices.element);
   if ('RTCPeerConnection' in window) return showLobby();
 

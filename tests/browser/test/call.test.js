@@ -41,10 +41,10 @@ test('an enlarged tile gets the full picture', async ({ server, browser }) => {
 
 test('whoever speaks is marked as the speaker', async ({ server, browser }) => {
   const room = newRoom();
+  const prepare = (page) => page.addInitScript(hum);
   const ada = await join(browser, server.url, 'Ada', room);
-  const bob = await join(browser, server.url, 'Bob', room);
+  const bob = await join(browser, server.url, 'Bob', room, { prepare });
 
-  // Chromium's fake microphone beeps: both speak.
   await ada.page.locator('.tile[data-name="Bob"][data-speaking]').waitFor();
   await bob.press('Mute microphone');
   await ada.page.locator('.tile[data-name="Bob"]:not([data-speaking])').waitFor();
@@ -130,3 +130,21 @@ test('whoever leaves can come back', async ({ server, browser }) => {
   await ada.watches('Bob');
   await bob.watches('Ada');
 });
+
+/** Runs in the page: a microphone with a lasting sound, for Chromium's own only beeps. */
+function hum() {
+  const { mediaDevices } = navigator;
+  const original = mediaDevices.getUserMedia.bind(mediaDevices);
+  mediaDevices.getUserMedia = async (constraints) => {
+    const stream = await original(constraints);
+    if (!constraints.audio) return stream;
+
+    const audio = new AudioContext();
+    const [voice, out] = [audio.createOscillator(), audio.createMediaStreamDestination()];
+    voice.connect(out);
+    voice.start();
+    const video = stream.getVideoTracks();
+
+    return new MediaStream([...out.stream.getAudioTracks(), ...video]);
+  };
+}
