@@ -60,6 +60,7 @@ pub const fn payload_types(codec: Codec) -> CodecSpec {
 pub fn offer(local: Local<'_>, sections: &[Offered]) -> String {
     let live = sections.iter().filter(|section| !matches!(section.content, Content::Rejected(_)));
     let bundle: Vec<&str> = live.map(|section| section.mid.as_str()).collect();
+    // Not actpass: whoever may choose might leave the DTLS client's part to us.
     let mut writer = Writer::new(local, "passive", &bundle);
     for Offered { mid, content } in sections {
         match content {

@@ -69,7 +69,7 @@ pub(crate) fn answer_to(offer: &str, ufrag: &str) -> String {
     for line in offer.lines().filter(|line| !ours.iter().any(|own| line.starts_with(own))) {
         let line = match line {
             "a=sendonly" => "a=recvonly".into(),
-            "a=setup:actpass" => "a=setup:active".into(),
+            "a=setup:passive" => "a=setup:active".into(),
             _ if line.starts_with("a=ice-ufrag") => format!("a=ice-ufrag:{ufrag}"),
             _ if line.starts_with("a=ice-pwd") => format!("a=ice-pwd:{ufrag}passwordpassword"),
             _ if line.starts_with("a=fingerprint") => format!("a=fingerprint:{FINGERPRINT}"),
