@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before } from 'node:test';
 import { openPage } from '../lib/browser.js';
+import { hum } from '../lib/hum.js';
 import { until } from '../lib/poll.js';
 import { startSite } from '../lib/site.js';
 import { signToken } from '../lib/token.js';
@@ -101,6 +102,7 @@ async function pair(server, browser, room) {
 
 async function enter(server, browser, room, identity) {
   const page = await openPage(browser);
+  await page.addInitScript(hum);
   await page.goto(site.url);
   const url = `ws://127.0.0.1:${server.port}`;
   await page.evaluate(([to, token]) => window.start(to, token), [url, signToken(identity, room)]);

@@ -1,6 +1,7 @@
 // A call on our own page, as people have it.
 
 import assert from 'node:assert/strict';
+import { hum } from '../lib/hum.js';
 import { join } from '../lib/person.js';
 import { until } from '../lib/poll.js';
 import { newRoom, test } from '../lib/world.js';
@@ -130,21 +131,3 @@ test('whoever leaves can come back', async ({ server, browser }) => {
   await ada.watches('Bob');
   await bob.watches('Ada');
 });
-
-/** Runs in the page: a microphone with a lasting sound, for Chromium's own only beeps. */
-function hum() {
-  const { mediaDevices } = navigator;
-  const original = mediaDevices.getUserMedia.bind(mediaDevices);
-  mediaDevices.getUserMedia = async (constraints) => {
-    const stream = await original(constraints);
-    if (!constraints.audio) return stream;
-
-    const audio = new AudioContext();
-    const [voice, out] = [audio.createOscillator(), audio.createMediaStreamDestination()];
-    voice.connect(out);
-    voice.start();
-    const video = stream.getVideoTracks();
-
-    return new MediaStream([...out.stream.getAudioTracks(), ...video]);
-  };
-}

@@ -23,7 +23,7 @@ test('a cut signalling line resumes while media flows and nobody sees a leave', 
     await ada.watches('Bob');
     await bob.watches('Ada');
     line.mend();
-    await bob.page.getByText('The connection is back.').waitFor();
+    await bob.page.locator('.toast', { hasText: 'The connection is back.' }).waitFor();
     await bob.page.getByText('The server is out of reach.').waitFor({ state: 'hidden' });
 
     await ada.watches('Bob');
