@@ -5,12 +5,13 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { launch } from './lib/browser.js';
+import { hum } from './lib/hum.js';
 import { join } from './lib/person.js';
 import { startServer } from './lib/server.js';
 
 const PEOPLE = [
   { name: 'Ada Lovelace', hue: 192, hair: '#3b2a20', skin: '#e9c3a3' },
-  { name: 'Grace Hopper', hue: 36, hair: '#8a8f94', skin: '#d8a582' },
+  { name: 'Grace Hopper', speaks: true, hue: 36, hair: '#8a8f94', skin: '#d8a582' },
   { name: 'Katherine Johnson', hue: 262, hair: '#231a17', skin: '#8f5d3e' },
 ];
 
@@ -22,7 +23,10 @@ try {
   const size = { width: 1280, height: 800 };
   const people = [];
   for (const who of PEOPLE) {
-    const prepare = (page) => page.addInitScript(drawPerson, who);
+    const prepare = async (page) => {
+      await page.addInitScript(drawPerson, who);
+      if (who.speaks) await page.addInitScript(hum);
+    };
     people.push(
       await join(browser, server.url, who.name, room, { size, prepare, quality: 'high' }),
     );
