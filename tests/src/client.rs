@@ -397,8 +397,10 @@ fn send_frame(peer: &mut Peer, publication: &mut Publication, mid: Mid, now: Ins
 
     for (layer, rid) in publication.source.rids().iter().rev().enumerate() {
         let Some(writer) = peer.rtc.writer(mid) else { return };
-        let Some(pt) =
-            writer.payload_params().find(|params| params.spec().codec == codec).map(|p| p.pt())
+        let Some(pt) = writer
+            .payload_params()
+            .find(|params| params.spec().codec == codec)
+            .map(str0m::format::PayloadParams::pt)
         else {
             return;
         };
