@@ -37,8 +37,7 @@ pub fn negotiate<'a>(
         if !allowed.contains(&codec) {
             continue;
         }
-        let rtx = section.payloads.iter().find(|rtx| repairs(rtx, payload.number));
-        let found = (rank, Negotiated { codec, payload, rtx });
+        let found = (rank, Negotiated { codec, payload, rtx: None });
         match taken.iter_mut().find(|(_, known)| known.codec == codec) {
             None => taken.push(found),
             Some(known) if rank < known.0 => *known = found,
@@ -46,7 +45,9 @@ pub fn negotiate<'a>(
         }
     }
     taken.sort_by_key(|(_, found)| Some(found.codec) != preferred);
-    taken.into_iter().map(|(_, found)| found).collect()
+    // Only now, for a handful: parameters may be long, and payload types many.
+    let rtx = |number| section.payloads.iter().find(|rtx| repairs(rtx, number));
+    taken.into_iter().map(|(_, n)| Negotiated { rtx: rtx(n.payload.number), ..n }).collect()
 }
 
 /// The codec of a payload type, and how well this variant of it suits: the lower the better.

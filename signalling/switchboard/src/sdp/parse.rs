@@ -42,10 +42,11 @@ impl Description {
             return Err(SdpError::TooLarge);
         }
 
+        let shared = Transport::of(&session.attributes);
         let mut mids = BTreeSet::new();
         let mut sections = Vec::with_capacity(session.medias.len());
         for media in &session.medias {
-            let section = read_section(media, &session.attributes)?;
+            let section = read_section(media, &shared)?;
             if !mids.insert(section.mid.clone()) {
                 return Err(SdpError::Mid);
             }
@@ -55,7 +56,8 @@ impl Description {
     }
 }
 
-fn read_section(media: &sdp_types::Media, session: &[Attribute]) -> Result<Section, SdpError> {
+fn read_section(media: &sdp_types::Media, session: &Transport) -> Result<Section, SdpError> {
+    let own = Transport::of(&media.attributes);
     let mut section = Section {
         kind: kind_of(media),
         media: media.media.clone(),
@@ -64,11 +66,11 @@ fn read_section(media: &sdp_types::Media, session: &[Attribute]) -> Result<Secti
         port: media.port,
         bundle_only: false,
         mid: String::new(),
-        direction: Direction::SendRecv,
-        setup: None,
-        ufrag: None,
-        pwd: None,
-        fingerprint: None,
+        direction: own.direction.or(session.direction).unwrap_or(Direction::SendRecv),
+        setup: own.setup.or(session.setup),
+        ufrag: own.ufrag.unwrap_or_else(|| session.ufrag.clone().flatten()),
+        pwd: own.pwd.unwrap_or_else(|| session.pwd.clone().flatten()),
+        fingerprint: own.fingerprint.or_else(|| session.fingerprint.clone()),
         payloads: Vec::new(),
         extensions: Vec::new(),
         ssrcs: Vec::new(),
@@ -80,16 +82,9 @@ fn read_section(media: &sdp_types::Media, session: &[Attribute]) -> Result<Secti
     if matches!(section.kind, SectionKind::Media(_)) {
         section.payloads = payloads_of(&media.fmt);
     }
-    for attribute in session {
-        read_transport(&mut section, attribute);
-    }
-    // A certificate or a role named by the m-line replaces the session's.
-    let inherited = section.fingerprint.take();
     for attribute in &media.attributes {
-        read_transport(&mut section, attribute);
         read_media(&mut section, attribute);
     }
-    section.fingerprint = section.fingerprint.take().or(inherited);
 
     let repairs: BTreeSet<u32> = section.retransmissions.iter().map(|(_, rtx)| *rtx).collect();
     section.ssrcs.retain(|ssrc| !repairs.contains(ssrc));
@@ -121,19 +116,40 @@ fn payloads_of(formats: &str) -> Vec<Payload> {
     payloads
 }
 
-/// Attributes that may stand at session level too.
-fn read_transport(section: &mut Section, attribute: &Attribute) {
-    let value = attribute.value.as_deref().map_or("", str::trim);
-    match attribute.attribute.as_str() {
-        "ice-ufrag" => section.ufrag = ice_text(value),
-        "ice-pwd" => section.pwd = ice_text(value),
-        "fingerprint" => {
-            let found = fingerprint(value);
-            let stronger = strength(found.as_ref()) > strength(section.fingerprint.as_ref());
-            section.fingerprint = if stronger { found } else { section.fingerprint.take() };
+/// Attributes that may stand at session level too; what an m-line says replaces the session's. They
+/// are read once: a client may write thousands of them above hundreds of m-lines.
+#[derive(Default)]
+struct Transport {
+    direction: Option<Direction>,
+    setup: Option<Setup>,
+    /// `Some(None)`: there, and of no use.
+    ufrag: Option<Option<String>>,
+    pwd: Option<Option<String>>,
+    fingerprint: Option<Fingerprint>,
+}
+
+impl Transport {
+    fn of(attributes: &[Attribute]) -> Self {
+        let mut transport = Self::default();
+        for attribute in attributes {
+            transport.read(attribute);
         }
-        "setup" => section.setup = setup(value).or(section.setup),
-        name => section.direction = Direction::of(name).unwrap_or(section.direction),
+        transport
+    }
+
+    fn read(&mut self, attribute: &Attribute) {
+        let value = attribute.value.as_deref().map_or("", str::trim);
+        match attribute.attribute.as_str() {
+            "ice-ufrag" => self.ufrag = Some(ice_text(value)),
+            "ice-pwd" => self.pwd = Some(ice_text(value)),
+            "fingerprint" => {
+                let found = fingerprint(value);
+                let stronger = strength(found.as_ref()) > strength(self.fingerprint.as_ref());
+                self.fingerprint = if stronger { found } else { self.fingerprint.take() };
+            }
+            "setup" => self.setup = setup(value).or(self.setup),
+            name => self.direction = Direction::of(name).or(self.direction),
+        }
     }
 }
 
