@@ -3,6 +3,7 @@
 use super::participant::Participant;
 use super::track::Track;
 use livekit_protocol as proto;
+use std::collections::{HashMap, HashSet};
 
 /// Entries and track sids kept of one message.
 const ENTRIES_MAX: usize = 1_000;
@@ -13,7 +14,15 @@ const TRACKS_MAX: usize = 64;
 pub(super) enum Allow {
     #[default]
     Everybody,
-    Listed(Vec<proto::TrackPermission>),
+    /// By sid and by identity: it is asked for each subscriber and track, and may be long.
+    Listed { by_sid: HashMap<String, Tracks>, by_identity: HashMap<String, Tracks> },
+}
+
+/// Which tracks somebody may receive.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tracks {
+    all: bool,
+    sids: HashSet<String>,
 }
 
 impl Allow {
@@ -21,24 +30,32 @@ impl Allow {
         if message.all_participants {
             return Self::Everybody;
         }
-        let mut listed = message.track_permissions;
-        listed.truncate(ENTRIES_MAX);
-        for entry in &mut listed {
-            entry.track_sids.truncate(TRACKS_MAX);
+        let (mut by_sid, mut by_identity) = (HashMap::new(), HashMap::new());
+        for entry in message.track_permissions.into_iter().take(ENTRIES_MAX) {
+            let sids: Vec<String> = entry.track_sids.into_iter().take(TRACKS_MAX).collect();
+            if !entry.participant_identity.is_empty() {
+                let tracks: &mut Tracks =
+                    by_identity.entry(entry.participant_identity).or_default();
+                tracks.add(entry.all_tracks, &sids);
+            }
+            let tracks: &mut Tracks = by_sid.entry(entry.participant_sid).or_default();
+            tracks.add(entry.all_tracks, &sids);
         }
-        Self::Listed(listed)
+        Self::Listed { by_sid, by_identity }
     }
 
     pub(super) fn permits(&self, subscriber: &Participant, track: &Track) -> bool {
-        let Self::Listed(listed) = self else { return true };
-        let meant = |entry: &&proto::TrackPermission| {
-            entry.participant_sid == subscriber.sid
-                || (!entry.participant_identity.is_empty()
-                    && entry.participant_identity == subscriber.identity)
-        };
-        listed
-            .iter()
-            .filter(meant)
-            .any(|entry| entry.all_tracks || entry.track_sids.contains(&track.info.sid))
+        let Self::Listed { by_sid, by_identity } = self else { return true };
+        [by_sid.get(&subscriber.sid), by_identity.get(&subscriber.identity)]
+            .into_iter()
+            .flatten()
+            .any(|tracks| tracks.all || tracks.sids.contains(&track.info.sid))
+    }
+}
+
+impl Tracks {
+    fn add(&mut self, all: bool, sids: &[String]) {
+        self.all |= all;
+        self.sids.extend(sids.iter().cloned());
     }
 }

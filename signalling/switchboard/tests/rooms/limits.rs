@@ -3,8 +3,10 @@ use crate::world::World;
 use livekit_protocol::request_response::Reason;
 use livekit_protocol::signal_request::Message as Say;
 use livekit_protocol::signal_response::Message;
+use livekit_protocol::{SubscriptionPermission, TrackPermission};
 use relay_wire::control::{Codec, Command, Event};
 use signalling_switchboard::{Config, Join, JoinError, Limits};
+use std::time::{Duration, Instant};
 
 fn world(change: fn(&mut Limits)) -> World {
     let mut config = Config::default();
@@ -107,4 +109,51 @@ fn unanswered_questions_to_the_relay_are_bounded() {
     let mut world = world(|limits| limits.relay_questions = 1);
     world.connect(Join::new(World::claims("alice")));
     assert_eq!(hits(&world, "relay_questions"), 1);
+}
+
+/// How long the one thread that serves all rooms is busy with a message.
+#[expect(clippy::disallowed_methods, reason = "what is tested is time")]
+fn time(work: impl FnOnce()) -> Duration {
+    let start = Instant::now();
+    work();
+    start.elapsed()
+}
+
+#[test]
+fn a_long_list_of_who_may_subscribe_does_not_hold_up_the_other_rooms() {
+    let mut world = World::new();
+    let alice = world.join("alice");
+    let cids: Vec<String> = (0..16).map(|number| format!("c{number}")).collect();
+    let mids: Vec<String> = (1..17).map(|number| number.to_string()).collect();
+    for cid in &cids {
+        world.say(&alice, Say::AddTrack(script::camera(cid)));
+    }
+    let lines: Vec<_> = mids.iter().zip(&cids).map(|(mid, cid)| Line::video(mid, cid)).collect();
+    world.say(&alice, script::offer(1, &lines, "publ"));
+    for command in world.commands() {
+        if let Command::Publish(spec) = command {
+            world.event(Event::Started(spec.track, Codec::Vp8));
+        }
+    }
+    for number in 0..40 {
+        world.join(&format!("guest{number}"));
+    }
+    let entry = |number| TrackPermission {
+        participant_sid: format!("PA_{number:012}"),
+        participant_identity: format!("guest with the number {number:012}"),
+        all_tracks: true,
+        ..Default::default()
+    };
+    let list = SubscriptionPermission {
+        all_participants: false,
+        track_permissions: (0..1_000).map(entry).collect(),
+    };
+
+    let took = time(|| {
+        for _ in 0..20 {
+            world.say(&alice, Say::SubscriptionPermission(list.clone()));
+        }
+    });
+
+    assert!(took < Duration::from_millis(200), "{took:?}");
 }
