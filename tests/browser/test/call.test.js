@@ -109,9 +109,12 @@ test('a closed tab vanishes from the others', async ({ server, browser }) => {
   const cleo = await join(browser, server.url, 'Cleo', room);
 
   await ada.sees('Bob', 'Cleo');
+  const closed = Date.now();
   await bob.closeTab();
   await ada.sees('Cleo');
   await cleo.sees('Ada');
+  const seconds = (Date.now() - closed) / 1000;
+  assert.ok(seconds < 10, `it took ${seconds} s`);
   await ada.watches('Cleo');
 });
 
