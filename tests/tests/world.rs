@@ -251,7 +251,7 @@ fn who_leaves_is_gone_at_once_and_who_vanishes_within_the_grace() {
     assert_eq!(world.client("ann").others.len(), 1);
 
     world.vanish("bob");
-    let gone = world.run_until(45 * SECOND, |world| world.client("ann").others.is_empty());
+    let gone = world.run_until(20 * SECOND, |world| world.client("ann").others.is_empty());
     assert!(gone, "bob is still in the room");
 }
 

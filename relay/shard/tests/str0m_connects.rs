@@ -274,7 +274,7 @@ fn a_client_that_falls_silent_is_gone_after_the_consent_timeout() {
     let (mut world, publisher, mut subscriber) = pair(RtcConfig::new);
     drop(publisher);
 
-    world.talk(&mut [&mut subscriber], Duration::from_secs(25));
+    world.talk(&mut [&mut subscriber], Duration::from_secs(11));
     assert_eq!(world.counters().transports, 2);
     world.talk(&mut [&mut subscriber], Duration::from_secs(10));
 
