@@ -32,6 +32,8 @@ drop_reasons! {
     StunUnauthentic = "stun_unauthentic"
     /// STUN of a kind that is not served.
     StunUnexpected = "stun_unexpected"
+    /// A check from one more path than a transport may bind in a second.
+    PathLimit = "path_limit"
     /// DTLS, RTP or RTCP on a path that no transport validated.
     UnknownPath = "unknown_path"
     /// The DTLS queue of the transport or the shard is full.

@@ -163,6 +163,34 @@ fn a_ninth_path_takes_the_place_of_the_one_that_was_silent_longest() {
     assert_eq!(unbound, vec![&Event::FlowUnbound(path(5001))]);
 }
 
+fn bound(world: &World) -> usize {
+    world.events.iter().filter(|event| matches!(event, Event::FlowBound(_))).count()
+}
+
+#[test]
+fn paths_that_a_client_binds_in_a_second_are_bounded() {
+    let (mut world, opened) = admitted();
+    for port in 0..5_000 {
+        world.check(path(port), &Check::of(&opened));
+    }
+    assert!(bound(&world) < 50, "each is a letter to every other shard: {}", bound(&world));
+    assert!(world.drops(DropReason::PathLimit) > 4_900);
+
+    world.sleep(Duration::from_secs(1));
+    assert_eq!(world.check(path(6_000), &Check::of(&opened)), Reply::Success(path(6_000).remote));
+}
+
+#[test]
+fn two_clients_cannot_pass_a_path_to_and_fro_without_end() {
+    let (mut world, first) = admitted();
+    let second = world.open(2, DataRole::Accept);
+    for _ in 0..1_000 {
+        world.check(path(5000), &Check::of(&first));
+        world.check(path(5000), &Check::of(&second));
+    }
+    assert!(bound(&world) < 100, "each is a letter to every other shard: {}", bound(&world));
+}
+
 #[test]
 fn a_path_goes_to_the_transport_that_checked_it_last() {
     let (mut world, first) = admitted();
@@ -197,7 +225,7 @@ fn a_restart_makes_new_credentials_and_keeps_the_old_until_the_new_are_nominated
 fn old_credentials_are_forgotten_in_time() {
     let (mut world, old) = admitted();
     restart(&mut world);
-    world.sleep(Duration::from_secs(19));
+    world.sleep(Duration::from_secs(14));
     assert_eq!(world.check(path(5000), &Check::of(&old)), Reply::Success(path(5000).remote));
     let newest = restart(&mut world);
     restart(&mut world);

@@ -13,6 +13,10 @@ use std::time::{Duration, Instant};
 /// Validated paths of one transport; the one that was silent longest goes when another comes.
 const PAIRS_MAX: usize = 8;
 
+/// Paths that one transport may bind in a second: each is told to every other shard. A client with
+/// many addresses tries some dozens once; what is beyond comes again.
+const BOUND_A_SECOND: u32 = 32;
+
 /// Attributes that must be understood and are; the rest are refused with 420.
 pub(crate) const KNOWN: [u16; 4] = [
     attribute::USERNAME,
@@ -50,6 +54,8 @@ pub(crate) enum Verdict {
     RoleConflict,
     /// It has attributes that must be understood, and are not.
     UnknownAttributes,
+    /// It would bind more paths than one transport may: no answer.
+    TooManyPaths,
     /// Fine.
     Valid(Change),
 }
@@ -73,6 +79,8 @@ pub(crate) struct Agent {
     pairs: Vec<Pair>,
     selected: Option<Path>,
     heard: Instant,
+    /// A second's beginning, and how many paths were bound since.
+    bound: (Instant, u32),
 }
 
 impl Agent {
@@ -84,6 +92,7 @@ impl Agent {
             pairs: Vec::new(),
             selected: None,
             heard: now,
+            bound: (now, 0),
         }
     }
 
@@ -142,6 +151,9 @@ impl Agent {
             return Verdict::RoleConflict;
         }
         let newest = generation.local.ufrag == self.current.local.ufrag;
+        if self.pairs.iter().all(|pair| pair.path != path) && !self.may_bind(now) {
+            return Verdict::TooManyPaths;
+        }
 
         Verdict::Valid(self.hear(now, path, request.use_candidate(), newest))
     }
@@ -189,6 +201,17 @@ impl Agent {
         let previous = self.previous.as_ref().map(|(generation, _)| generation);
 
         [Some(&self.current), previous].into_iter().flatten()
+    }
+
+    fn may_bind(&mut self, now: Instant) -> bool {
+        let (start, count) = &mut self.bound;
+        if now.saturating_duration_since(*start) >= Duration::from_secs(1) {
+            (*start, *count) = (now, 0);
+        }
+        let may = *count < BOUND_A_SECOND;
+        *count += u32::from(may);
+
+        may
     }
 
     fn hear(&mut self, now: Instant, path: Path, nominated: bool, newest: bool) -> Change {

@@ -69,6 +69,7 @@ impl Transports {
         let Some(key) = key else { return };
         match verdict {
             Verdict::Unauthentic => out.drop(DropReason::StunUnauthentic),
+            Verdict::TooManyPaths => out.drop(DropReason::PathLimit),
             Verdict::UnknownAttributes => {
                 ice::refuse_unknown(path, message, key, out);
                 out.drop(DropReason::StunUnexpected);
