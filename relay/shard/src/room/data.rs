@@ -79,9 +79,11 @@ impl Room {
         egress: &mut E,
         out: &mut Outbox,
     ) {
-        let everybody = { to }.next().is_none();
+        // Read once: the message may be long, and the room large.
+        let to: Vec<&str> = to.collect();
+        let everybody = to.is_empty();
         for (id, participant) in &self.participants {
-            let named = || { to }.any(|identity| identity == participant.spec.identity);
+            let named = || to.contains(&participant.spec.identity.as_str());
             let reached = *id != sender && participant.spec.can_subscribe;
             if reached && (everybody || named()) {
                 self.counters.data_out +=

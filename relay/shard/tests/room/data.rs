@@ -3,6 +3,7 @@
 use crate::world::{PUBLISHER, World};
 use relay_shard::{DropReason, Limits};
 use relay_wire::control::{Channel, Command, DataRole, ParticipantId, TransportId};
+use std::time::{Duration, Instant};
 
 /// `DataPacket { destination_identities, value: chat (some unknown field) }`.
 fn message(to: &[&str]) -> Vec<u8> {
@@ -100,4 +101,26 @@ fn the_servers_own_messages_go_out_as_they_are() {
     let reached: Vec<_> = world.egress.data.iter().map(|(to, ..)| to.0).collect();
     assert_eq!(reached, [102, 11, 100, 101, 102]);
     assert!(world.egress.data.iter().all(|(_, _, payload)| payload == b"own"));
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "what is tested is time")]
+fn a_message_of_many_fields_is_not_read_again_for_each_participant() {
+    let mut world = World::empty(Limits::default());
+    world.join(1, PUBLISHER, DataRole::Accept);
+    for number in 0..500 {
+        world.join(100 + number, World::subscriber(number), DataRole::Open);
+    }
+    // Fields of two bytes that nobody knows, then a destination who is not here.
+    let mut sent = [0x98, 0x06, 0x01].repeat(20_000);
+    sent.extend(message(&["nobody"]));
+
+    let start = Instant::now();
+    for _ in 0..10 {
+        assert!(send(&mut world, &sent).is_empty());
+    }
+    let took = start.elapsed();
+
+    assert_eq!(world.counters().data_in, 10);
+    assert!(took < Duration::from_millis(150), "{took:?}");
 }
