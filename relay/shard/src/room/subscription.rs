@@ -12,6 +12,9 @@ use std::time::{Duration, Instant};
 const RESEND: Duration = Duration::from_millis(20);
 /// Packets whose last repetition is remembered.
 const RESENT: usize = 128;
+/// Repetitions that may be saved up: each packet sent allows one, so that a subscriber who asks for
+/// everything again and again is sent no more than twice the media.
+const CREDIT_MAX: u32 = 1024;
 /// Wait for a keyframe on a layer that never showed one: its payload may be encrypted.
 const BLIND_WAIT: Duration = Duration::from_millis(1500);
 /// Wait for a keyframe before anything is better than nothing.
@@ -59,6 +62,8 @@ pub(super) struct Subscription {
     rtx_sequence: u16,
     /// By sequence number modulo `RESENT`; made with the first request.
     resent: Box<[(u16, Option<Instant>)]>,
+    /// Repetitions that may be sent.
+    credit: u32,
 }
 
 impl Subscription {
@@ -81,6 +86,7 @@ impl Subscription {
             rewrite: Rewrite::new(sequence),
             rtx_sequence,
             resent: Box::default(),
+            credit: 0,
         }
     }
 
@@ -207,9 +213,10 @@ impl Subscription {
         let outlet = &mut outlets[self.link];
         let Some(numbers) = self.rewrite.map(layer, &media.numbers) else { return };
         let before = numbers.sequence < self.rewrite.next();
-        if !outlet.connected || !before {
+        if !outlet.connected || !before || self.credit == 0 {
             return;
         }
+        self.credit -= 1;
         exit.counters.retransmitted += 1;
         let Some((ssrc, payload_type)) = self.terms.rtx(media.codec) else {
             exit.media(&self.terms, outlet, media, &numbers, payload);
@@ -251,5 +258,6 @@ impl Subscription {
     fn count(&mut self, octets: usize) {
         self.sent.packets = self.sent.packets.wrapping_add(u32::from(octets > 0));
         self.sent.octets = self.sent.octets.wrapping_add(octets as u32);
+        self.credit = (self.credit + u32::from(octets > 0)).min(CREDIT_MAX);
     }
 }

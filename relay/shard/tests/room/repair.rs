@@ -3,6 +3,7 @@
 use crate::world::{PUBLISHER, Sent, Stream, VP8, World, vp8};
 use relay_shard::DropReason;
 use relay_wire::control::{Codec, CodecSpec};
+use relay_wire::rtcp::Writer;
 
 const NUMBERS: [u16; 2] = [3, 4];
 
@@ -201,4 +202,24 @@ fn garbage_is_dropped_and_counted() {
     assert_eq!(drops.get(DropReason::Malformed), 2);
     assert_eq!(drops.get(DropReason::UnknownTrack), 2);
     assert_eq!(drops.get(DropReason::UnknownPayloadType), 1);
+}
+
+#[test]
+fn a_subscriber_that_asks_for_everything_again_and_again_gets_no_flood() {
+    let (mut world, mut stream, _) = call(1, &[]);
+    let (mut sent, mut repeated) = (20, 0);
+    for frame in 20..420_u16 {
+        stream.next();
+        let passed = world.receive(&stream.packet(&vp8(false, 100 + frame, 0, b"frame")));
+        sent += passed.len();
+        let newest = passed[0].header().sequence;
+        for _ in 0..10 {
+            world.sleep_ms(1);
+            let all = (0..400).rev().map(|back| newest.wrapping_sub(back));
+            let nack = |rtcp: &mut Writer<'_>| assert!(rtcp.nack(1, 5000, all));
+            repeated += world.rtcp(World::subscriber(0), nack).len();
+        }
+    }
+    assert!(sent >= 400 && repeated > 200, "{repeated} for {sent}");
+    assert!(repeated <= 2 * sent, "{repeated} for {sent} that were sent");
 }
