@@ -80,9 +80,11 @@ impl Room {
                 Some((number, self.clock.elapsed(time?)))
             }));
             link.arrivals.take();
-            let media = link.tracks.first().and_then(|place| self.tracks.get(*place));
-            let media = media.and_then(|track| track.layers[0].ssrc).unwrap_or(0);
-            send_arrivals(link, media, base as u16, arrivals, egress, out);
+            // Browsers ignore feedback that names no SSRC of theirs, and a layer or a muted track
+            // may not have begun.
+            let tracks = link.tracks.iter().filter_map(|place| self.tracks.get(*place));
+            let media = tracks.flat_map(|track| &track.layers).find_map(|layer| layer.ssrc);
+            send_arrivals(link, media.unwrap_or(0), base as u16, arrivals, egress, out);
         }
     }
 
@@ -100,7 +102,8 @@ impl Room {
         let (mut expected, mut lost, mut video) = (0, 0, None);
         for track in &link.tracks {
             let Some(track) = self.tracks.get_mut(*track) else { continue };
-            video = video.or(track.layers[0].ssrc.filter(|_| track.is_video()));
+            let begun = track.layers.iter().find_map(|layer| layer.ssrc);
+            video = video.or(begun.filter(|_| track.is_video()));
             for block in blocks_of(now, track, |e, l| {
                 expected += e;
                 lost += l;

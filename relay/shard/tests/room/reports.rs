@@ -86,6 +86,23 @@ fn publishers_learn_when_their_packets_arrived() {
 }
 
 #[test]
+fn feedback_names_a_stream_that_has_begun() {
+    let mut world = World::empty(Limits::default());
+    world.join(1, PUBLISHER, DataRole::Accept);
+    world.publish(&World::video_track(&["q", "h", "f"]));
+    let mut stream = Stream::video(32, Some("h"));
+    stream.transport_cc = Some(1);
+    world.receive(&stream.next().packet(&vp8(true, 1, 1, b"")));
+    world.sleep_ms(100);
+
+    let media = first(&world.take_rtcp(PUBLISHER), |packet| match packet {
+        Packet::TransportCc(feedback) => Some(feedback.media),
+        _ => None,
+    });
+    assert_eq!(media, Some(32), "browsers ignore feedback on other SSRCs");
+}
+
+#[test]
 fn publishers_without_transport_wide_feedback_get_an_estimate() {
     let mut world = World::empty(Limits::default());
     world.join(1, PUBLISHER, DataRole::Accept);

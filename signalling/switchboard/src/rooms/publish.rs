@@ -289,7 +289,7 @@ fn spec(track: &Track, facts: &Facts, who: ParticipantId, transport: TransportId
         mid: facts.mid.clone(),
         codecs: facts.codecs.clone(),
         ssrcs: facts.ssrcs.clone(),
-        rids: facts.rids.clone(),
+        rids: track.low_to_high(&facts.rids),
         extensions: facts.extensions,
         muted: track.info.muted,
     }

@@ -9,6 +9,8 @@ use relay_wire::control::{Choice, Codec, Kind, TrackId};
 const LAYERS_MAX: usize = 8;
 const CODECS_MAX: usize = 8;
 const FEATURES_MAX: usize = 16;
+/// What the layers of simulcast are called by LiveKit's SDKs, low to high.
+const LAYER_LETTERS: [&str; 3] = ["q", "h", "f"];
 /// Bytes of a stream name that goes into `a=msid`.
 const STREAM_BYTES_MAX: usize = 64;
 
@@ -89,6 +91,25 @@ impl Track {
             TrackSource::ScreenShare | TrackSource::ScreenShareAudio => "screen",
             TrackSource::Unknown => &self.info.sid,
         }
+    }
+
+    /// Layers of simulcast in the relay's order. Offers have no order of their own: browsers put
+    /// the lowest first, LiveKit's Rust SDK (and those on top of it) the highest.
+    #[expect(deprecated, reason = "`layers` is what clients fill")]
+    pub(super) fn low_to_high(&self, rids: &[String]) -> Vec<String> {
+        let quality = |rid: &String| {
+            let named = self.info.layers.iter().find(|layer| layer.rid == *rid);
+            named.map(|layer| layer.quality).or_else(|| {
+                let letter = LAYER_LETTERS.iter().position(|letter| letter == rid)?;
+                i32::try_from(letter).ok()
+            })
+        };
+        let mut ordered = rids.to_vec();
+        if rids.iter().all(|rid| quality(rid).is_some()) {
+            ordered.sort_by_key(quality);
+        }
+
+        ordered
     }
 
     /// The layer that a subscriber's settings ask for.

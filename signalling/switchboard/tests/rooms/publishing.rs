@@ -41,6 +41,36 @@ fn added_track_is_published_with_the_answer() {
 }
 
 #[test]
+fn layers_offered_high_to_low_reach_the_relay_low_to_high() {
+    let mut world = World::new();
+    let alice = world.join("alice");
+    world.say(&alice, Say::AddTrack(script::camera("cam")));
+    let Say::Offer(mut offer) = script::offer(1, &[Line::video("1", "cam")], "publ") else {
+        unreachable!("an offer")
+    };
+    offer.sdp = offer.sdp.replace("a=simulcast:send q;h;f", "a=simulcast:send f;h;q");
+    world.say(&alice, Say::Offer(offer));
+
+    assert_eq!(specs(&world.commands())[0].rids, ["q", "h", "f"]);
+    let messages = world.read(&alice);
+    assert!(answers(&messages)[0].sdp.contains("a=simulcast:recv f;h;q"), "as they were offered");
+}
+
+#[test]
+fn layers_are_ordered_by_what_the_client_calls_them() {
+    let mut world = World::new();
+    let alice = world.join("alice");
+    let mut add = script::camera("cam");
+    for (layer, rid) in add.layers.iter_mut().zip(["f", "q", "h"]) {
+        layer.rid = rid.into();
+    }
+    world.say(&alice, Say::AddTrack(add));
+    world.say(&alice, script::offer(1, &[Line::video("1", "cam")], "publ"));
+
+    assert_eq!(specs(&world.commands())[0].rids, ["f", "q", "h"]);
+}
+
+#[test]
 fn asked_codec_goes_first() {
     let mut world = World::new();
     let alice = world.join("alice");
