@@ -3,6 +3,9 @@
 use relay_wire::control::Codec;
 use std::time::Duration;
 
+/// SDKs refuse RPC below 1.8.0; above 1.13.6 they would send VP9 and AV1 simulcast in new ways.
+const LIVEKIT_VERSION: &str = "1.9.0";
+
 /// Terms on which rooms are run.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -12,7 +15,7 @@ pub struct Config {
     pub region: String,
     /// This node's name, told to clients.
     pub node: String,
-    /// This server's version, told to clients.
+    /// LiveKit version told to clients, by which their SDKs decide what to ask for.
     pub version: String,
     /// Codecs that may be published.
     pub codecs: Vec<Codec>,
@@ -28,7 +31,7 @@ impl Default for Config {
             ice_servers: Vec::new(),
             region: String::new(),
             node: String::new(),
-            version: env!("CARGO_PKG_VERSION").into(),
+            version: LIVEKIT_VERSION.into(),
             codecs: vec![Codec::Vp8, Codec::H264, Codec::Opus],
             limits: Limits::default(),
             timeouts: Timeouts::default(),

@@ -28,7 +28,8 @@ fn first_message_is_a_complete_join_response_then_comes_the_offer() {
     assert!(me.permission.as_ref().unwrap().can_publish && me.joined_at > 0 && me.version > 0);
     assert_eq!((join.ping_interval, join.ping_timeout), (5, 15));
     assert!(join.subscriber_primary && join.fast_publish);
-    assert_eq!(join.server_info.as_ref().unwrap().protocol, 16);
+    let server = join.server_info.as_ref().unwrap();
+    assert_eq!((server.protocol, server.version.as_str()), (16, "1.9.0"), "below 1.8.0 no RPC");
     let mimes: Vec<_> = join.enabled_publish_codecs.iter().map(|codec| &codec.mime).collect();
     assert_eq!(mimes, ["video/VP8", "video/H264", "audio/opus"]);
 
