@@ -26,8 +26,11 @@ pub(crate) const OUTBOX_PACKETS: usize = 4_096;
 /// Datagrams that are received before other work gets its turn.
 const TURN_DATAGRAMS: usize = 1_024;
 
-/// Letters that are read before media gets its turn.
-const TURN_LETTERS: usize = 32;
+/// Requests that are carried out before media gets its turn.
+const TURN_REQUESTS: usize = 32;
+
+/// Letters of any kind that are read before media gets its turn.
+const TURN_LETTERS: usize = 2_048;
 
 /// The longest sleep: after it counters are published and the executor's own tasks run.
 const SLEEP_MAX: Duration = Duration::from_millis(100);
@@ -172,10 +175,14 @@ impl<I: Io> Driver<I> {
 
     fn read_letters(&mut self, now: Instant) {
         self.shared.mailboxes[usize::from(self.index)].take(&mut self.letters);
+        let mut requests = 0;
         for _ in 0..TURN_LETTERS {
             let Some(letter) = self.letters.pop_front() else { return };
             match letter {
-                Letter::Request { request, joins } => self.command(now, request, joins),
+                Letter::Request { request, joins } => {
+                    self.command(now, request, joins);
+                    requests += 1;
+                }
                 Letter::Bound { path, owner } => {
                     self.owners.insert(path, owner);
                     self.shard.flow(path, Some(owner));
@@ -190,6 +197,9 @@ impl<I: Io> Driver<I> {
                 Letter::CloseRooms { rooms, done } => self.close_rooms(now, &rooms, done),
             }
             self.make_room(now);
+            if requests == TURN_REQUESTS {
+                return;
+            }
         }
     }
 

@@ -66,13 +66,41 @@ impl Mailbox {
         !self.waiting.load(Ordering::Acquire)
     }
 
-    /// Moves all letters behind those in `into`; takes the lock only when there are some.
+    /// Moves all letters into `into` once the ones there are read, so that no more than the bounds
+    /// wait here and twice that in all; takes the lock only when there are some.
     pub(crate) fn take(&self, into: &mut VecDeque<Letter>) {
-        if self.is_empty() {
+        if self.is_empty() || !into.is_empty() {
             return;
         }
         let mut letters = self.letters.lock().unwrap_or_else(PoisonError::into_inner);
         self.waiting.store(false, Ordering::Release);
         into.append(&mut letters);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use relay_wire::control::Command;
+
+    fn request(id: u64) -> Letter {
+        let request = Request { id, room: RoomId(1), command: Command::CloseRoom };
+        Letter::Request { request, joins: false }
+    }
+
+    #[test]
+    fn a_shard_that_reads_slowly_is_not_handed_more_than_it_can_hold() {
+        let mailbox = Mailbox::new(Arc::new(Wake::new().unwrap()));
+        let mut letters = VecDeque::new();
+        let mut posted = 0;
+        for id in 0..10 * REQUESTS_MAX as u64 {
+            posted += u64::from(mailbox.post(request(id)));
+            if id % 64 == 0 {
+                letters.pop_front();
+                mailbox.take(&mut letters);
+            }
+        }
+        assert!(letters.len() <= REQUESTS_MAX, "{}", letters.len());
+        assert!(posted < 3 * REQUESTS_MAX as u64, "{posted}");
     }
 }
