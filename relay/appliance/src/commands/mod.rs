@@ -48,7 +48,6 @@ fn web(config: &Config, access: &Access) -> Result<signalling_server::Config, Co
     let switchboard = signalling_server::SwitchboardConfig {
         node: config.node_name.clone(),
         region: config.node_region.clone(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
         ..signalling_server::SwitchboardConfig::default()
     };
 
