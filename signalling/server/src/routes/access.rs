@@ -72,8 +72,9 @@ fn refuse_join(error: JoinError) -> Refused {
     Refused::new(status, label, error.to_string())
 }
 
-/// The join that a query asks for; what cannot be read counts as absent.
-pub(super) fn join(claims: Claims, query: &Parameters) -> Join {
+/// The join that a query asks for; what cannot be read counts as absent. Browsers name
+/// themselves in their headers only.
+pub(super) fn join(claims: Claims, query: &Parameters, headers: &HeaderMap) -> Join {
     let text = |key: &str| query.get(key).cloned().unwrap_or_default();
     let flag = |key: &str| query.get(key).map(|value| matches!(value.as_str(), "1" | "true"));
     let mut join = Join::new(claims);
@@ -85,7 +86,10 @@ pub(super) fn join(claims: Claims, query: &Parameters) -> Join {
     join.client_protocol = text("client_protocol").parse().unwrap_or(join.client_protocol);
     join.sdk = text("sdk");
     join.version = text("version");
-    join.browser = text("browser");
+    join.browser = match text("browser") {
+        named if !named.is_empty() => named,
+        _ => browser(headers).into(),
+    };
     join.attributes = query
         .get("attributes")
         .and_then(|text| URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok())
@@ -95,14 +99,34 @@ pub(super) fn join(claims: Claims, query: &Parameters) -> Join {
     join
 }
 
+/// The browser that must be known: `firefox`, or nothing.
+fn browser(headers: &HeaderMap) -> &'static str {
+    let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+    if agent.is_some_and(|agent| agent.contains("Firefox/")) { "firefox" } else { "" }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::http::HeaderValue;
 
     fn query(text: &str) -> Join {
+        query_of(text, "")
+    }
+
+    fn query_of(text: &str, agent: &'static str) -> Join {
         let pairs = text.split('&').filter_map(|pair| pair.split_once('='));
         let pairs = pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
-        join(Claims::default(), &pairs)
+        let agent = (header::USER_AGENT, HeaderValue::from_static(agent));
+        join(Claims::default(), &pairs, &[agent].into_iter().collect())
+    }
+
+    #[test]
+    fn firefox_is_known_by_its_user_agent() {
+        let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0";
+        assert_eq!(query_of("sdk=js", firefox).browser, "firefox");
+        assert_eq!(query_of("browser=Chrome", firefox).browser, "Chrome");
+        assert_eq!(query_of("sdk=js", "Mozilla/5.0 Chrome/156.0.0.0").browser, "");
     }
 
     #[test]

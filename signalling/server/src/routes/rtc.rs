@@ -47,7 +47,7 @@ pub(super) async fn join(
         identity = ?claims.sub,
         "WebSocket opened"
     );
-    let join = Box::new(access::join(claims, &query));
+    let join = Box::new(access::join(claims, &query, &headers));
     let connection = Connection {
         id,
         hub: server.hub.clone(),

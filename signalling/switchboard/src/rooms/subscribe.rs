@@ -138,10 +138,13 @@ impl Room {
             version: subscriber.version,
             data_message_bytes: cx.desk.config.limits.data_message_bytes,
         };
+        let subscriptions = participant.subscriptions.values();
         let offer = proto::SessionDescription {
             r#type: "offer".into(),
             sdp: sdp::offer(local, &sections),
             id: subscriber.offer,
+            // Firefox names received tracks itself: there the SDK finds them by their m-line.
+            mid_to_track_id: subscriptions.map(|s| (s.mid.clone(), s.msid.1.clone())).collect(),
             ..Default::default()
         };
         cx.send(participant.connection, Message::Offer(offer));

@@ -264,6 +264,16 @@ fn firefox_finds_the_track_in_the_stream_id() {
 }
 
 #[test]
+fn offers_say_which_track_is_on_which_line() {
+    let mut world = World::new();
+    let (alice, bob) = (world.join("alice"), world.join("bob"));
+    let (sid, _) = world.publish_camera(&alice);
+
+    let offer = world.take_offer(&bob).unwrap();
+    assert_eq!(offer.mid_to_track_id, [("1".to_owned(), sid)].into());
+}
+
+#[test]
 fn leaving_publisher_leaves_no_tracks() {
     let mut world = World::new();
     let (alice, bob) = (world.join("alice"), world.join("bob"));
