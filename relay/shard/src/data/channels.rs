@@ -12,6 +12,10 @@ const OURS: [(Channel, StreamId, Open<'static>); 2] = [
     (Channel::Lossy, 3, open("_lossy", false, Reliability::Retransmits(0))),
 ];
 
+/// Bytes that may wait on a stream for an OPEN on it to be acknowledged: a channel is opened once,
+/// in front of everything else, and who opens it again and again never reads what we answer.
+const WAITING_MAX: usize = 2;
+
 /// Bytes of the longest DATA_CHANNEL_OPEN that we send.
 const OPEN_MAX: usize = 32;
 
@@ -69,6 +73,9 @@ impl Channels {
     pub(super) fn receive(&mut self, sctp: &mut Sctp, id: StreamId, message: &[u8]) {
         let Some(Dcep::Open(open)) = Dcep::parse(message) else { return };
         let Ok(mut stream) = sctp.stream(id) else { return };
+        if stream.buffered_amount().is_ok_and(|waiting| waiting > WAITING_MAX) {
+            return;
+        }
         let ack = bytes::Bytes::from_static(&ACK);
         if stream.write_sctp(&ack, Protocol::Dcep).is_err() {
             return;

@@ -9,6 +9,8 @@ pub(crate) struct Hello {
     pub(crate) dtls: Dtls,
     pub(crate) flight: Vec<Vec<u8>>,
     pub(crate) connected: bool,
+    /// What came inside: SCTP packets.
+    pub(crate) received: Vec<Vec<u8>>,
     pub(crate) certificate: Vec<u8>,
 }
 
@@ -23,7 +25,8 @@ impl Hello {
         let mut dtls = Dtls::new_12(config, own, now);
         dtls.set_active(true);
         dtls.handle_timeout(now).unwrap();
-        let mut hello = Self { dtls, flight: Vec::new(), connected: false, certificate };
+        let (flight, received) = (Vec::new(), Vec::new());
+        let mut hello = Self { dtls, flight, connected: false, received, certificate };
         hello.poll();
 
         hello
@@ -41,12 +44,19 @@ impl Hello {
         self.poll();
     }
 
+    /// Sends an SCTP packet.
+    pub(crate) fn send(&mut self, packet: &[u8]) {
+        self.dtls.send_application_data(packet).unwrap();
+        self.poll();
+    }
+
     fn poll(&mut self) {
         let mut buffer = vec![0; 4096];
         loop {
             match self.dtls.poll_output(&mut buffer) {
                 Output::Packet(packet) => self.flight.push(packet.to_vec()),
                 Output::Connected => self.connected = true,
+                Output::ApplicationData(packet) => self.received.push(packet.to_vec()),
                 Output::Timeout(_) => return,
                 _ => {}
             }
