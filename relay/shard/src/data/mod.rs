@@ -1,6 +1,7 @@
 //! Data channels (RFC 8831): one SCTP association over a transport's DTLS session.
 
 mod channels;
+mod window;
 
 use bytes::Bytes;
 use channels::Channels;
@@ -13,6 +14,7 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
+use window::Window;
 
 /// Bytes of user data in one SCTP packet: with SCTP's, DTLS's and UDP's headers it fits the
 /// 1280 bytes that every IPv6 path carries.
@@ -92,6 +94,7 @@ pub(crate) struct Association {
     streams: u16,
     outgoing: VecDeque<Bytes>,
     unacknowledged_bytes: usize,
+    window: Window,
 }
 
 impl Association {
@@ -104,11 +107,15 @@ impl Association {
             streams: 0,
             outgoing: VecDeque::new(),
             unacknowledged_bytes: settings.unacknowledged_bytes,
+            window: Window::default(),
         }
     }
 
     /// Takes one SCTP packet.
     pub(crate) fn receive(&mut self, now: Instant, packet: &[u8], sink: &mut dyn FnMut(Incoming)) {
+        if !self.window.admits(packet) {
+            return sink(Incoming::Refused);
+        }
         let packet = Bytes::copy_from_slice(packet);
         match (self.endpoint.handle(now, PEER, None, None, packet), &mut self.sctp) {
             (Some((_, DatagramEvent::AssociationEvent(event))), Some(sctp)) => {
@@ -170,6 +177,7 @@ impl Association {
                 else {
                     return false;
                 };
+                packets.iter().for_each(|packet| self.window.sent(packet));
                 self.outgoing.extend(packets);
             }
             while let Some(packet) = self.outgoing.front() {
