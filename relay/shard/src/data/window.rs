@@ -1,7 +1,7 @@
 //! How far ahead of what we have acknowledged a peer's data may be.
 //!
-//! The library bounds what waits behind a gap by its bytes, keeps two copies of each chunk and sorts
-//! them with each arrival: a peer that sends single bytes could fill memory and time.
+//! The library bounds what waits behind a gap by its bytes, keeps two copies of each chunk and
+//! sorts them with each arrival: a peer that sends single bytes could fill memory and time.
 
 /// Chunks of data behind a gap. Browsers fill the receive window with a quarter of that.
 const AHEAD_MAX: u32 = 2_048;
