@@ -9,7 +9,7 @@ pub const OFFERED: Extensions = Extensions {
     rid: None,
     repaired_rid: None,
     abs_send_time: Some(2),
-    transport_cc: Some(3),
+    transport_cc: None,
     audio_level: Some(1),
     video_orientation: Some(13),
     playout_delay: Some(12),

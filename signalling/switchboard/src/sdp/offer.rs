@@ -7,7 +7,9 @@ use super::write::{Local, Writer, media_name};
 use relay_wire::control::{Codec, CodecSpec, Extensions};
 
 /// RTCP feedback that is offered for pictures.
-const FEEDBACK: [&str; 5] = ["nack", "nack pli", "ccm fir", "goog-remb", "transport-cc"];
+// No transport-cc: until the relay estimates by it, each subscriber would send it 10 to 20 packets
+// a second for nothing, and each of them wakes a shard.
+const FEEDBACK: [&str; 4] = ["nack", "nack pli", "ccm fir", "goog-remb"];
 
 /// An m-line of ours.
 #[derive(Clone, Debug, PartialEq)]
@@ -114,7 +116,6 @@ fn write_media(
             writer.line(format_args!("a=rtpmap:{number} opus/48000/2"));
             let stereo = if stereo { ";sprop-stereo=1;stereo=1" } else { "" };
             writer.line(format_args!("a=fmtp:{number} minptime=10;useinbandfec=1{stereo}"));
-            writer.line(format_args!("a=rtcp-fb:{number} transport-cc"));
         }
         Codec::Vp8 => writer.line(format_args!("a=rtpmap:{number} VP8/90000")),
         Codec::H264 => {
