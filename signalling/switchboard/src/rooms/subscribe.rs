@@ -145,7 +145,6 @@ impl Room {
             id: subscriber.offer,
             // Firefox names received tracks itself: there the SDK finds them by their m-line.
             mid_to_track_id: subscriptions.map(|s| (s.mid.clone(), s.msid.1.clone())).collect(),
-            ..Default::default()
         };
         cx.send(participant.connection, Message::Offer(offer));
     }
