@@ -7,7 +7,7 @@ use relay_shard::DropReason;
 use relay_wire::control::{Answer, Command, DataRole, Fingerprint, Hash, TransportId};
 use ring::digest;
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use world::checker::{Check, remote};
 use world::hello::Hello;
 use world::{World, path};
@@ -163,19 +163,15 @@ fn channels_opened_again_and_again_do_not_pile_up_acknowledgements() {
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "what is tested is time")]
 fn crumbs_behind_a_gap_do_not_pile_up() {
     let mut peer = Peer::new();
     peer.message(0, 0, 53, b"lost");
-    let start = Instant::now();
     for round in 0..600_u16 {
         let crumbs: Vec<u8> =
             (0..50).flat_map(|number| peer.message(0, round * 50 + number + 1, 53, b"x")).collect();
         peer.send(&crumbs);
         peer.exchange();
     }
-    let took = start.elapsed();
 
     assert!(peer.world.drops(DropReason::DataRefused) > 500);
-    assert!(took < Duration::from_millis(600), "{took:?}");
 }

@@ -14,6 +14,9 @@ use crate::logging;
 use anyhow::Context;
 use std::future::Future;
 
+/// An API secret should be as long as the hash that it keys.
+const SECRET_BYTES: usize = 32;
+
 /// Does what the command line asks for.
 pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
     let file = match &cli.command {
@@ -30,7 +33,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         }
         Command::Serve => {
             log()?;
-            block_on(serve::run(&config, &Access::of(&config)?))
+            block_on(serve::run(&config, &checked(&config)?))
         }
         Command::Relay => {
             log()?;
@@ -38,9 +41,18 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         }
         Command::Signalling => {
             log()?;
-            block_on(signalling::run(&config, &Access::of(&config)?))
+            block_on(signalling::run(&config, &checked(&config)?))
         }
     }
+}
+
+/// Addresses and keys, with a warning about secrets that can be guessed.
+fn checked(config: &Config) -> Result<Access, ConfigError> {
+    for (name, _) in config.keys.iter().filter(|(_, secret)| secret.len() < SECRET_BYTES) {
+        tracing::warn!("keys.{name} has a short secret: `openssl rand -hex 32` makes a good one");
+    }
+
+    Access::of(config)
 }
 
 /// The web server's configuration.

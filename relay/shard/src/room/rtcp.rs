@@ -7,10 +7,12 @@ use super::track::Requests;
 use crate::{DropReason, Egress, Outbox};
 use relay_wire::control::TransportId;
 use relay_wire::rtcp::{self, Packet, ReportBlock, ntp};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Packets sent again for one compound.
 const RESENT_MAX: usize = 256;
+/// Round trips from which a report is not believed.
+const ROUND_TRIP_MAX: Duration = Duration::from_secs(10);
 
 impl Room {
     /// Handles one compound RTCP packet in plain that came on a transport.
@@ -89,7 +91,8 @@ impl Room {
             link.meter.loss(expected.into(), lost);
         }
         let middle = ntp::middle(self.clock.ntp(now));
-        if let Some(time) = ntp::round_trip(middle, report.last_sr, report.delay) {
+        let time = ntp::round_trip(middle, report.last_sr, report.delay);
+        if let Some(time) = time.filter(|time| *time < ROUND_TRIP_MAX) {
             link.meter.round_trip(time);
             self.counters.rtt_samples += 1;
             self.counters.rtt_ms += time.as_millis() as u64;

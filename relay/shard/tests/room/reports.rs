@@ -209,6 +209,17 @@ fn receivers_reports_tell_round_trip_and_loss() {
 }
 
 #[test]
+fn a_round_trip_of_hours_is_not_believed() {
+    let mut world = World::with_call(&[], 1);
+    let mut stream = Stream::audio(20);
+    talk(&mut world, &mut stream, false);
+    let block = ReportBlock { ssrc: 6000, last_sr: 1, delay: 1, ..ReportBlock::default() };
+    world.rtcp(World::subscriber(0), |rtcp| assert!(rtcp.receiver_report(1, &[block])));
+
+    assert_eq!(world.counters().rtt_samples, 0);
+}
+
+#[test]
 fn who_speaks_is_told_when_it_changes() {
     let mut world = World::with_call(&[], 1);
     let mut stream = Stream { level: Some(10), ..Stream::audio(20) };
