@@ -34,7 +34,7 @@ fn nothing_is_left_open() {
 }
 
 fn complaints_about(path: &Path) -> Vec<String> {
-    let text = std::fs::read_to_string(path).unwrap();
+    let text = std::fs::read_to_string(path).expect("a readable source");
     let lines = text.lines().count();
     let mut complaints = Vec::new();
     if lines > FILE_LINES_MAX {
@@ -83,7 +83,7 @@ impl<'ast> Visit<'ast> for Functions<'_> {
 }
 
 fn sources(extensions: &[&str]) -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
     let listed = Command::new("git")
         .args(["ls-files", "--cached", "--others", "--exclude-standard"])
         .current_dir(root)

@@ -107,8 +107,9 @@ fn the_servers_own_messages_go_out_as_they_are() {
 /// else the machine does.
 fn processor_time(work: impl FnOnce()) -> Duration {
     let spent = || {
-        let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-        Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
+        let text = std::fs::read_to_string("/proc/thread-self/schedstat").expect("procfs");
+        let spent = text.split(' ').next().and_then(|nanoseconds| nanoseconds.parse().ok());
+        Duration::from_nanos(spent.expect("nanoseconds first"))
     };
     let before = spent();
     work();
