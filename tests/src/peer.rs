@@ -85,7 +85,7 @@ impl Peer {
         }
     }
 
-    /// Moves to another address, as a phone does that leaves the Wi-Fi.
+    /// The lines get better or worse; what is on them is lost.
     pub(crate) fn set_network(&mut self, network: Network, seed: u64) {
         self.up = network.line(seed);
         self.down = network.line(seed ^ 0x5555);
@@ -115,10 +115,12 @@ impl Peer {
         }
     }
 
-    /// Drains str0m, which must be done after every call of it.
+    /// Drains str0m, which must be done after every call of it. A handshake that takes too long
+    /// ends the connection.
     pub(crate) fn poll(&mut self, now: Instant) {
         while self.rtc.is_alive() {
-            match self.rtc.poll_output().expect("str0m goes on") {
+            let Ok(output) = self.rtc.poll_output() else { return self.rtc.disconnect() };
+            match output {
                 Output::Timeout(next) => {
                     self.next = next;
                     return;

@@ -90,6 +90,14 @@ impl World {
         self.client(identity).publish(source);
     }
 
+    /// The network of everybody changes; what is on its way is lost.
+    pub fn set_network(&mut self, network: Network) {
+        self.network = network;
+        for (number, (_, client)) in self.clients.values_mut().enumerate() {
+            client.set_network(network, self.seed.wrapping_mul(2000) + number as u64 * 8);
+        }
+    }
+
     /// Somebody's signalling line and machine go away without a word.
     pub fn vanish(&mut self, identity: &str) {
         let (connection, _) = self.clients.remove(identity).expect("a client");

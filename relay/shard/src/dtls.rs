@@ -5,7 +5,7 @@ use dimpl::{Dtls, DtlsCertificate, KeyingMaterial, Output, SrtpProfile};
 use relay_wire::control::{Fingerprint, Hash};
 use ring::digest;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Bytes of the largest datagram or record that DTLS hands out: a record's plaintext is at most
 /// 2^14 bytes (RFC 9147, section 4).
@@ -13,6 +13,14 @@ const OUTPUT_BYTES: usize = (1 << 14) + 256;
 
 /// Bytes of handshake datagrams, so that a flight survives any path that carries media.
 const MTU: usize = 1150;
+
+/// Time until an unanswered flight is sent again for the first time. RFC 9147, section 5.8.2, asks
+/// for a second and allows less where people wait.
+const FLIGHT_RTO: Duration = Duration::from_millis(400);
+
+/// How often a flight is sent again, each time after twice the time before: 25 s, which is longer
+/// than a transport may take to connect.
+const FLIGHT_RETRIES: usize = 6;
 
 /// Who we are to every peer, and how we speak.
 pub(crate) struct Identity {
@@ -31,6 +39,8 @@ impl Identity {
             // ICE has proven the client's address already: a cookie would cost a round trip.
             .use_server_cookie(false)
             .handshake_timeout(config.limits.connect_timeout)
+            .flight_start_rto(FLIGHT_RTO)
+            .flight_retries(FLIGHT_RETRIES)
             .build()
             .ok()?;
         dtls.crypto_provider().key_provider.load_private_key(&config.private_key).ok()?;
