@@ -176,6 +176,26 @@ fn a_receiver_that_acknowledges_gets_every_message_in_order() {
 }
 
 #[test]
+fn reliable_messages_wait_for_the_channel_to_open() {
+    let mut world = World::new();
+    let mut client = Client::new(world.now, 5001, DtlsVersion::Auto);
+    world.invite(1, DataRole::Open, &mut client);
+    let to = vec![ParticipantId(1)];
+    for number in 0..3 {
+        let (to, channel) = (to.clone(), Channel::Reliable);
+        let send = Command::SendData { channel, to, payload: vec![number; 40_000] };
+        assert_eq!(world.command(send), Answer::Done);
+    }
+    let (channel, payload) = (Channel::Lossy, vec![9]);
+    world.command(Command::SendData { channel, to, payload });
+    world.talk(&mut [&mut client], Duration::from_secs(5));
+
+    let numbers: Vec<u8> = client.messages.iter().map(|(_, message)| message[0]).collect();
+    assert_eq!(numbers, [0, 1, 2]);
+    assert_eq!(world.drops(DropReason::DataRefused), 1);
+}
+
+#[test]
 fn data_to_one_receiver_does_not_fill_a_turn() {
     let (mut world, _, _) = pair(RtcConfig::new);
     world.sent.clear();

@@ -1,10 +1,12 @@
 //! Data channels (RFC 8831): one SCTP association over a transport's DTLS session.
 
 mod channels;
+mod early;
 mod window;
 
 use bytes::Bytes;
 use channels::Channels;
+pub(crate) use early::Early;
 use relay_wire::control::{Channel, DataRole};
 use sctp_proto::{
     Association as Sctp, DatagramEvent, Endpoint, EndpointConfig, Event, Payload,
@@ -141,6 +143,11 @@ impl Association {
     /// When `advance` is next needed.
     pub(crate) fn next_timeout(&self) -> Option<Instant> {
         self.sctp.as_ref().and_then(Sctp::poll_timeout)
+    }
+
+    /// Whether messages may be sent on a channel.
+    pub(crate) fn is_open(&self, channel: Channel) -> bool {
+        self.sctp.is_some() && self.channels.stream(channel).is_some()
     }
 
     /// Queues a message.

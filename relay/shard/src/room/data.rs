@@ -101,12 +101,9 @@ impl Room {
         out: &mut Outbox,
     ) -> bool {
         let Some(participant) = self.participants.get(&to) else { return false };
-        let open = |place: &&usize| {
-            let opens = |role| role == DataRole::Open;
-            self.outlets[**place].connected
-                && self.links.get(**place).is_some_and(|link| opens(link.data))
-        };
-        let link = participant.links.iter().find(open).and_then(|place| self.links.get(*place));
+        // Connected or not: what is reliable waits for the channel.
+        let mut links = participant.links.iter().filter_map(|place| self.links.get(*place));
+        let link = links.find(|link| link.data == DataRole::Open);
 
         link.is_some_and(|link| egress.data(link.transport, channel, message, out))
     }

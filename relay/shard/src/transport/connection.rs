@@ -1,7 +1,7 @@
 //! One transport: how it connects, and what it takes to stay so.
 
 use super::{Happening, TransportEvent};
-use crate::data::{Association, Incoming, Outcome, Settings};
+use crate::data::{Association, Early, Incoming, Outcome, Settings};
 use crate::dtls::{Broken, Identity, Scratch, Session, Step, matches};
 use crate::ice::{Agent, Credentials};
 use crate::srtp::{Profile, SrtpEgress, SrtpIngress, from_keying_material};
@@ -75,6 +75,7 @@ pub(super) struct Transport {
     /// Set once the certificate was found to be the announced one.
     keys: Option<Keys>,
     data: Option<Box<Association>>,
+    early: Early,
 }
 
 impl Transport {
@@ -98,6 +99,7 @@ impl Transport {
             progress: Progress::default(),
             keys: None,
             data: None,
+            early: Early::default(),
         }
     }
 
@@ -187,15 +189,27 @@ impl Transport {
                 association.receive(tools.now, &packet, sink);
             })?;
         }
+        self.send_early();
 
         Ok(())
     }
 
-    /// Queues a data message.
+    /// Queues a data message. A reliable one waits for its channel, if it is ours to open.
     pub(super) fn send_data(&mut self, channel: Channel, message: &[u8]) -> Outcome {
         match &mut self.data {
-            Some(association) if self.connected => association.send(channel, message),
+            Some(association) if association.is_open(channel) => association.send(channel, message),
+            _ if channel == Channel::Reliable && self.role == DataRole::Open => {
+                if self.early.push(message) { Outcome::Queued } else { Outcome::Refused }
+            }
             _ => Outcome::Refused,
+        }
+    }
+
+    fn send_early(&mut self) {
+        let Some(association) = &mut self.data else { return };
+        while association.is_open(Channel::Reliable) {
+            let Some(message) = self.early.pop() else { return };
+            association.send(Channel::Reliable, &message);
         }
     }
 
