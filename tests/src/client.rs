@@ -143,6 +143,24 @@ impl Client {
         self.channels.len() == 2 && self.channels.values().all(&mut open) && self.labels.len() >= 2
     }
 
+    /// Which connections and channels are up, to be read in a failed test's message.
+    pub fn state(&mut self) -> String {
+        let labels: Vec<_> = self.labels.values().cloned().collect();
+        let open: Vec<_> = self
+            .channels
+            .iter()
+            .filter(|(_, id)| self.publisher.rtc.channel(**id).is_some())
+            .map(|(label, _)| *label)
+            .collect();
+        format!(
+            "{}: publisher {} {open:?}, subscriber {} {labels:?}, left {:?}",
+            self.identity,
+            self.publisher.rtc.is_connected(),
+            self.subscriber.rtc.is_connected(),
+            self.left
+        )
+    }
+
     /// The network gets better or worse.
     pub fn set_network(&mut self, network: Network, seed: u64) {
         self.publisher.set_network(network, seed ^ 1);
