@@ -14,8 +14,8 @@ const OUTPUT_BYTES: usize = (1 << 14) + 256;
 /// Bytes of handshake datagrams, so that a flight survives any path that carries media.
 const MTU: usize = 1150;
 
-/// Time until an unanswered flight is sent again for the first time. RFC 9147, section 5.8.2, asks
-/// for a second and allows less where people wait.
+/// Time until an unanswered flight is sent again for the first time. RFC 9147, section 5.8.2,
+/// recommends a second; here people wait, and a lost flight is usual on a bad line.
 const FLIGHT_RTO: Duration = Duration::from_millis(400);
 
 /// How often a flight is sent again, each time after twice the time before: 25 s, which is longer
