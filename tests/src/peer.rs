@@ -126,7 +126,7 @@ impl Peer {
                     return;
                 }
                 Output::Transmit(transmit) => {
-                    let path = Path { local: transmit.destination, remote: transmit.source };
+                    let path = Path::udp(transmit.destination, transmit.source);
                     let bytes = transmit.contents.to_vec();
                     self.up.handle_input(NetInput::Packet(now, Datagram { path, bytes }));
                 }
@@ -141,7 +141,7 @@ impl Peer {
     }
 
     fn hear(&mut self, now: Instant, datagram: &Datagram) {
-        let Path { local: source, remote: destination } = datagram.path;
+        let Path { local: source, remote: destination, .. } = datagram.path;
         let Ok(receive) = Receive::new(Protocol::Udp, source, destination, &datagram.bytes) else {
             panic!("the relay sent what str0m cannot read: {:02x?}", datagram.bytes);
         };

@@ -2,11 +2,13 @@
 //! shard in turn, as if nothing steered them.
 
 use crate::allocations;
-use relay_shard::{Config, DtlsVersions, Event, Limits, Outbox, Packet, Path, Shard};
+use relay_shard::{Config, DtlsVersions, Event, Limits, Outbox, Packet, Path, Reached, Shard};
+use relay_shard::{TurnConfig, Unlimited};
 use relay_wire::Kind;
 use relay_wire::control::{Message, Request, RoomId};
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Room for a turn's packets, in bytes and packets.
@@ -56,6 +58,11 @@ impl Relay {
                 dtls: DtlsVersions::Auto,
                 seed: shard_seed,
                 limits: Limits::default(),
+                candidates_tcp: Vec::new(),
+                listen: vec![Reached { local: address, public: address }],
+                unix_seconds: 1_800_000_000,
+                turn: TurnConfig::default(),
+                ledger: Arc::new(Unlimited),
             };
             let shard = Shard::new(config, now).expect("a valid configuration");
             (shard, Outbox::new(OUTBOX.0, OUTBOX.1))
@@ -135,6 +142,7 @@ impl Relay {
                 Event::Control(message) => self.messages.push(message),
                 Event::FlowBound(path) => self.tell_flow(index, path, Some(index as u16)),
                 Event::FlowUnbound(path) => self.tell_flow(index, path, None),
+                Event::RelayOpen(_) | Event::RelayClose(_) | Event::HangUp(_) => {}
             }
         }
         for (shard, path, datagram) in over {

@@ -250,6 +250,7 @@ impl<I: Io> Driver<I> {
                 Event::FlowUnbound(path) => {
                     tell(shared, *index, |owner| Letter::Unbound { path, owner });
                 }
+                Event::RelayOpen(_) | Event::RelayClose(_) | Event::HangUp(_) => {}
             }
         }
         for at in self.handed..out.hand_overs().len() {

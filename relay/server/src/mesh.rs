@@ -25,7 +25,7 @@ struct Datagram {
 impl Datagram {
     fn empty() -> Box<Self> {
         let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-        let path = Path { local: nowhere, remote: nowhere };
+        let path = Path::udp(nowhere, nowhere);
 
         Box::new(Self { path, len: 0, bytes: [0; DATAGRAM_MAX] })
     }
@@ -165,7 +165,7 @@ mod tests {
 
     fn path() -> Path {
         let any = SocketAddr::from(([127, 0, 0, 1], 9));
-        Path { local: any, remote: any }
+        Path::udp(any, any)
     }
 
     #[test]

@@ -139,7 +139,7 @@ impl Mmsg {
             self.counters.drops.count(DropReason::Malformed);
             return None;
         };
-        let path = Path { local: self.sockets.local(self.batch.socket), remote };
+        let path = Path::udp(self.sockets.local(self.batch.socket), remote);
 
         Some(Train::new(path, start..end, segment_size(control)))
     }

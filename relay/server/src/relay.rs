@@ -197,6 +197,11 @@ impl Relay {
             dtls: config.dtls,
             seed: rand::random(),
             limits: config.limits,
+            candidates_tcp: Vec::new(),
+            listen: Vec::new(),
+            unix_seconds: 0,
+            turn: relay_shard::TurnConfig::default(),
+            ledger: Arc::new(relay_shard::Unlimited),
         }
     }
 }

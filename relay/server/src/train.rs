@@ -92,7 +92,7 @@ mod tests {
 
     fn path() -> Path {
         let any = SocketAddr::from(([127, 0, 0, 1], 9));
-        Path { local: any, remote: any }
+        Path::udp(any, any)
     }
 
     fn gro(size: i32) -> Vec<u8> {

@@ -17,7 +17,7 @@ fn batch() -> impl Strategy<Value = Vec<Transmit>> {
             at += len;
             let local = SocketAddr::from(([127, 0, 0, 1], 3478));
             let remote = SocketAddr::from(([127, 0, 0, 2], to + 1));
-            Transmit { path: Path { local, remote }, range: start..at }
+            Transmit { path: Path::udp(local, remote), range: start..at, unfragmented: false }
         };
         packets.into_iter().map(transmit).collect()
     })
@@ -59,8 +59,9 @@ proptest! {
 fn a_frame_to_two_subscribers_leaves_as_two_runs() {
     let local = SocketAddr::from(([127, 0, 0, 1], 3478));
     let packet = |index: usize, len: usize| Transmit {
-        path: Path { local, remote: SocketAddr::from(([127, 0, 0, 1], 1 + (index % 2) as u16)) },
+        path: Path::udp(local, SocketAddr::from(([127, 0, 0, 1], 1 + (index % 2) as u16))),
         range: index * 2_000..index * 2_000 + len,
+        unfragmented: false,
     };
     let frame: Vec<_> = (0..10).map(|i| packet(i, if i < 8 { 1_200 } else { 700 })).collect();
 

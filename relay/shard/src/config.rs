@@ -1,6 +1,8 @@
 //! What a shard is told at its birth.
 
+use crate::{Ledger, Reached, TurnConfig};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A shard's place, addresses and identity.
@@ -12,6 +14,10 @@ pub struct Config {
     pub shards: u16,
     /// Addresses offered as candidates, best first.
     pub candidates: Vec<SocketAddr>,
+    /// TCP addresses offered as candidates, best first (passive, RFC 6544).
+    pub candidates_tcp: Vec<SocketAddr>,
+    /// The media addresses: what is listened on, and how others reach it.
+    pub listen: Vec<Reached<SocketAddr>>,
     /// Our certificate, DER.
     pub certificate: Vec<u8>,
     /// Its private key, PKCS #8 DER.
@@ -22,6 +28,12 @@ pub struct Config {
     pub seed: [u8; 32],
     /// Bounds.
     pub limits: Limits,
+    /// Seconds since the Unix epoch at the shard's birth; see `Shard::set_clock`.
+    pub unix_seconds: u64,
+    /// TURN.
+    pub turn: TurnConfig,
+    /// Who counts allocations over all shards.
+    pub ledger: Arc<dyn Ledger>,
 }
 
 /// DTLS versions.

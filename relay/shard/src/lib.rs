@@ -16,12 +16,15 @@ mod srtp;
 mod stats;
 mod timers;
 mod transport;
+mod turn;
 
 pub use config::{Config, DtlsVersions, Limits};
 pub use egress::Egress;
 pub use outbox::{Event, HandOver, Outbox, Transmit};
-pub use packet::{Packet, Path};
+pub use packet::{Packet, Path, Via};
 pub use room::Room;
 pub use shard::{ConfigError, Shard};
 pub use srtp::{MasterKey, Profile, SrtpEgress, SrtpIngress, from_keying_material};
 pub use stats::{Counters, DropReason, Drops};
+pub use turn::{AllocationInfo, Ledger, Quota, Reached, Selector, TurnConfig};
+pub use turn::{Unlimited, Unreachable};

@@ -1,11 +1,16 @@
 //! What a turn caused: packets to send, packets of other shards, events. The driver drains it.
 
-use crate::{DropReason, Drops, Packet, Path};
+use crate::{DropReason, Drops, Packet, Path, Via};
 use relay_wire::control::Message;
+use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::ops::Range;
 
 /// Bytes of headroom in front of each packet: room for a lower layer's headers.
 const HEADROOM: usize = 64;
+
+/// Packets to relayed addresses of ours that one call may cause.
+const INSIDE_MAX: usize = 1024;
 
 /// Something for the driver, other than a packet.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +21,12 @@ pub enum Event {
     FlowBound(Path),
     /// This path is no longer this shard's.
     FlowUnbound(Path),
+    /// Open a socket on this relayed address and say how that went: `Shard::relay_opened`.
+    RelayOpen(SocketAddr),
+    /// Close the socket of this relayed address.
+    RelayClose(SocketAddr),
+    /// Close the client's connection on this path, after what it was sent.
+    HangUp(Path),
 }
 
 /// A packet to send: its bytes stand at `range` of the outbox's memory.
@@ -25,6 +36,8 @@ pub struct Transmit {
     pub path: Path,
     /// Place in `Outbox::memory`.
     pub range: Range<usize>,
+    /// Rather not sent than in fragments (RFC 8656, section 14).
+    pub unfragmented: bool,
 }
 
 /// A datagram that belongs to another shard.
@@ -42,6 +55,8 @@ pub struct Outbox {
     memory: Box<[u8]>,
     used: usize,
     transmits: Vec<Transmit>,
+    /// Packets whose remote end is a relayed address of ours: the shard takes them back.
+    inside: VecDeque<Transmit>,
     hand_overs: Vec<HandOver>,
     /// In the order in which they happened.
     pub events: Vec<Event>,
@@ -56,29 +71,44 @@ impl Outbox {
             memory: vec![0; bytes].into_boxed_slice(),
             used: 0,
             transmits: Vec::with_capacity(packets),
+            inside: VecDeque::with_capacity(INSIDE_MAX),
             hand_overs: Vec::with_capacity(packets),
             events: Vec::with_capacity(64),
             drops: Drops::default(),
         }
     }
 
-    /// Lends `len` bytes that leave on `path` at the next flush. Their content is what an earlier
-    /// packet left there: write all of it. `None` when full, counted as a drop.
+    /// Lends `len` bytes that leave on `path` at the next flush; on a path inside the process the
+    /// shard delivers them itself. Their content is what an earlier packet left there: write all of
+    /// it. `None` when full, counted as a drop.
     pub fn slot(&mut self, path: Path, len: usize) -> Option<&mut [u8]> {
-        let Some(range) = self.reserve(len, self.transmits.len(), self.transmits.capacity()) else {
-            self.drops.count(DropReason::OutboxFull);
-            return None;
-        };
-        self.transmits.push(Transmit { path, range: range.clone() });
-
-        Some(&mut self.memory[range])
+        self.lend(path, len, false)
     }
 
-    /// Takes back the slot lent last.
-    pub fn cancel(&mut self) {
-        if let Some(last) = self.transmits.pop() {
+    /// Like `slot`, for a packet that must not be fragmented.
+    pub fn slot_unfragmented(&mut self, path: Path, len: usize) -> Option<&mut [u8]> {
+        self.lend(path, len, true)
+    }
+
+    /// Takes back the slot lent last on `path`.
+    pub fn cancel(&mut self, path: &Path) {
+        let last = match path.via {
+            Via::Inside => self.inside.pop_back(),
+            Via::Udp | Via::Tcp | Via::Peer => self.transmits.pop(),
+        };
+        if let Some(last) = last {
             self.used = last.range.start - HEADROOM;
         }
+    }
+
+    /// Takes out the next packet that goes to a relayed address of ours, copied into `buffer`,
+    /// which must be as long as any packet; returns its path and length.
+    pub(crate) fn take_inside(&mut self, buffer: &mut [u8]) -> Option<(Path, usize)> {
+        let transmit = self.inside.pop_front()?;
+        let bytes = &self.memory[transmit.range];
+        buffer[..bytes.len()].copy_from_slice(bytes);
+
+        Some((transmit.path, bytes.len()))
     }
 
     /// Copies a datagram that another shard owns; the driver hands it over.
@@ -89,7 +119,7 @@ impl Outbox {
             return self.drop(DropReason::OutboxFull);
         };
         self.memory[range.clone()].copy_from_slice(packet.payload());
-        let datagram = Transmit { path: packet.path, range };
+        let datagram = Transmit { path: packet.path, range, unfragmented: false };
         self.hand_overs.push(HandOver { shard, datagram });
     }
 
@@ -127,7 +157,26 @@ impl Outbox {
     pub fn clear(&mut self) {
         self.used = 0;
         self.transmits.clear();
+        self.inside.clear();
         self.hand_overs.clear();
+    }
+
+    fn lend(&mut self, path: Path, len: usize, unfragmented: bool) -> Option<&mut [u8]> {
+        let (count, capacity) = match path.via {
+            Via::Inside => (self.inside.len(), INSIDE_MAX),
+            Via::Udp | Via::Tcp | Via::Peer => (self.transmits.len(), self.transmits.capacity()),
+        };
+        let Some(range) = self.reserve(len, count, capacity) else {
+            self.drops.count(DropReason::OutboxFull);
+            return None;
+        };
+        let transmit = Transmit { path, range: range.clone(), unfragmented };
+        match path.via {
+            Via::Inside => self.inside.push_back(transmit),
+            Via::Udp | Via::Tcp | Via::Peer => self.transmits.push(transmit),
+        }
+
+        Some(&mut self.memory[range])
     }
 
     fn reserve(&mut self, len: usize, count: usize, capacity: usize) -> Option<Range<usize>> {

@@ -3,13 +3,51 @@
 use std::net::SocketAddr;
 use std::ops::Range;
 
+/// What carries the bytes between the two ends of a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Via {
+    /// Datagrams between a client and an address that we listen on.
+    Udp,
+    /// Messages on a client's TCP or TLS connection; the driver frames them.
+    Tcp,
+    /// Datagrams between a peer and a relayed address of ours (TURN).
+    Peer,
+    /// Datagrams between a relayed address of ours, the remote end, and another of our addresses:
+    /// they never leave the process.
+    Inside,
+}
+
 /// The two ends of a datagram's way, as seen from this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Path {
+    /// What carries it.
+    pub via: Via,
     /// Our address; never a wildcard.
     pub local: SocketAddr,
     /// The other side's address.
     pub remote: SocketAddr,
+}
+
+impl Path {
+    /// The path of a client's datagrams.
+    pub const fn udp(local: SocketAddr, remote: SocketAddr) -> Self {
+        Self { via: Via::Udp, local, remote }
+    }
+
+    /// The path of a client's TCP or TLS connection.
+    pub const fn tcp(local: SocketAddr, remote: SocketAddr) -> Self {
+        Self { via: Via::Tcp, local, remote }
+    }
+
+    /// The path between a relayed address and a peer.
+    pub const fn peer(relayed: SocketAddr, peer: SocketAddr) -> Self {
+        Self { via: Via::Peer, local: relayed, remote: peer }
+    }
+
+    /// The path from a relayed address to another of our own.
+    pub const fn inside(local: SocketAddr, relayed: SocketAddr) -> Self {
+        Self { via: Via::Inside, local, remote: relayed }
+    }
 }
 
 /// A datagram inside a buffer of the driver's pool, with headroom before and tailroom behind it.

@@ -2,6 +2,7 @@
 
 mod commands;
 mod rooms;
+mod turn;
 
 use crate::dtls::Identity;
 use crate::hash::{Map, map};

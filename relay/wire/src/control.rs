@@ -28,7 +28,7 @@ ids! {
 }
 
 /// Version of these messages; both sides of a control socket must speak the same.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 /// What each side of a control socket sends first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -337,6 +337,8 @@ pub struct Opened {
     pub fingerprint: Fingerprint,
     /// UDP addresses at which it is reached, best first.
     pub candidates: Vec<SocketAddr>,
+    /// TCP addresses at which it is reached, best first (passive, RFC 6544).
+    pub candidates_tcp: Vec<SocketAddr>,
 }
 
 /// Why a request was refused.

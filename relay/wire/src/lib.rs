@@ -9,6 +9,7 @@ pub mod frame;
 pub mod h264;
 pub mod ice;
 mod kind;
+mod network;
 pub mod rtcp;
 pub mod rtp;
 pub mod stun;
@@ -16,3 +17,4 @@ pub mod vp8;
 
 pub use channel::ChannelHeader;
 pub use kind::Kind;
+pub use network::Network;

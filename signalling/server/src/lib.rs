@@ -23,6 +23,7 @@ pub use config::{CertificateFiles, Config, Limits};
 pub use error::{ServeError, StartError};
 pub use link::Link;
 pub use monitor::Monitor;
-pub use network::{Network, local_addresses};
+pub use network::local_addresses;
+pub use relay_wire::Network;
 pub use relay_wire::control;
 pub use signalling_switchboard::{Config as SwitchboardConfig, IceServer, token};

@@ -22,6 +22,7 @@ fn opened() -> Opened {
         pwd: "0123456789abcdef0123456789abcdef".into(),
         fingerprint: Fingerprint { hash: Hash::Sha256, digest: (0..32).collect() },
         candidates: vec!["192.0.2.1:3478".parse().unwrap(), "[2001:db8::1]:3478".parse().unwrap()],
+        candidates_tcp: Vec::new(),
     }
 }
 

@@ -65,6 +65,7 @@ fn the_parameters_of_one_payload_type_are_not_read_again_for_each_other() {
         pwd: "0123456789abcdef0123456789abcdef".into(),
         fingerprint: Fingerprint { hash: Hash::Sha256, digest: vec![9; 32] },
         candidates: Vec::new(),
+        candidates_tcp: Vec::new(),
     };
     let local = Local { transport: &opened, session: 1, version: 1, data_message_bytes: 65_535 };
 

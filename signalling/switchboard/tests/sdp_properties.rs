@@ -22,6 +22,7 @@ fn check(text: &str) -> Result<(), TestCaseError> {
         pwd: "0123456789abcdef0123456789abcdef".into(),
         fingerprint: Fingerprint { hash: Hash::Sha256, digest: vec![9; 32] },
         candidates: Vec::new(),
+        candidates_tcp: Vec::new(),
     };
     let local = Local { transport: &opened, session: 1, version: 1, data_message_bytes: 65_535 };
     let receive = vec![Some(Receive::default()); offer.sections.len()];

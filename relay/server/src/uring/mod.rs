@@ -223,7 +223,7 @@ impl Uring {
             self.counters.drops.count(DropReason::Malformed);
             return None;
         };
-        let path = Path { local, remote };
+        let path = Path::udp(local, remote);
         let segment = segment_size(message.control_data());
         let end = PAYLOAD_START + message.payload_data().len();
 

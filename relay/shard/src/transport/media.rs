@@ -87,7 +87,7 @@ impl Egress for Transports {
         let len = header.len() + prefix.len() + payload.len() + overhead;
         let Some(slot) = out.slot(path, len) else { return false };
         if let Err(reason) = keys.egress.protect(header, prefix, payload, slot) {
-            out.cancel();
+            out.cancel(&path);
             out.drop(reason);
             return false;
         }
@@ -100,7 +100,7 @@ impl Egress for Transports {
         let len = compound.len() + keys.egress.profile().rtcp_overhead();
         let Some(slot) = out.slot(path, len) else { return false };
         if let Err(reason) = keys.egress.protect_rtcp(compound, slot) {
-            out.cancel();
+            out.cancel(&path);
             out.drop(reason);
             return false;
         }

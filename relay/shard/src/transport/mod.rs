@@ -50,6 +50,7 @@ pub(crate) enum Happening {
 pub(crate) struct Transports {
     shard: u16,
     candidates: Vec<SocketAddr>,
+    candidates_tcp: Vec<SocketAddr>,
     limits: Limits,
     identity: Identity,
     settings: data::Settings,
@@ -77,6 +78,7 @@ impl Transports {
         Self {
             shard: config.index,
             candidates: config.candidates,
+            candidates_tcp: config.candidates_tcp,
             limits,
             identity,
             settings,
@@ -236,6 +238,7 @@ impl Transports {
             pwd: local.pwd.clone(),
             fingerprint: self.identity.fingerprint().clone(),
             candidates: self.candidates.clone(),
+            candidates_tcp: self.candidates_tcp.clone(),
         }
     }
 

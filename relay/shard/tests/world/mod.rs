@@ -6,10 +6,11 @@ pub(crate) mod client;
 pub(crate) mod hello;
 
 use relay_shard::{Config, Counters, DropReason, DtlsVersions, Event, Limits, Outbox};
-use relay_shard::{Packet, Path, Shard};
+use relay_shard::{Packet, Path, Reached, Shard, TurnConfig, Unlimited};
 use relay_wire::control::{self, ParticipantSpec, Refusal, Request, TransportId};
 use relay_wire::control::{Answer, Command, DataRole, Message, Opened, ParticipantId, RoomId};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub(crate) const ROOM: RoomId = RoomId(1);
@@ -172,6 +173,11 @@ pub(crate) fn config() -> Config {
         dtls: DtlsVersions::Auto,
         seed: [7; 32],
         limits: Limits::default(),
+        candidates_tcp: Vec::new(),
+        listen: vec![Reached { local: local(), public: local() }],
+        unix_seconds: 1_800_000_000,
+        turn: TurnConfig::default(),
+        ledger: Arc::new(Unlimited),
     }
 }
 
@@ -180,7 +186,7 @@ pub(crate) fn local() -> SocketAddr {
 }
 
 pub(crate) fn path(port: u16) -> Path {
-    Path { local: local(), remote: SocketAddr::new([198, 51, 100, 1].into(), port) }
+    Path::udp(local(), SocketAddr::new([198, 51, 100, 1].into(), port))
 }
 
 pub(crate) fn refused(refusal: Refusal) -> Answer {

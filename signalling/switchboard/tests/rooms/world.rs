@@ -100,6 +100,7 @@ impl World {
                     pwd: "0123456789abcdef0123456789abcdef".into(),
                     fingerprint: Fingerprint { hash: Hash::Sha256, digest: vec![1; 32] },
                     candidates: vec!["127.0.0.1:3478".parse().unwrap()],
+                    candidates_tcp: Vec::new(),
                 })
             }
             _ => Answer::Done,
