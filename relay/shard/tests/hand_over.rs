@@ -31,7 +31,10 @@ fn mesh(worlds: &mut [World; 2]) {
                 match event {
                     Event::FlowBound(path) => worlds[1 - at].shard.flow(path, Some(mine)),
                     Event::FlowUnbound(path) => worlds[1 - at].shard.flow(path, None),
-                    Event::Control(_) => {}
+                    Event::Control(_)
+                    | Event::RelayOpen(_)
+                    | Event::RelayClose(_)
+                    | Event::HangUp(_) => {}
                 }
             }
         }
