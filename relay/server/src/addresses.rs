@@ -113,6 +113,7 @@ mod tests {
             dtls: DtlsVersions::Auto,
             data_directory: "unused".into(),
             limits: Limits::default(),
+            turn: crate::TurnSettings::default(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! What the operator can choose about the media plane.
 
+use crate::TurnSettings;
 use relay_shard::{DtlsVersions, Limits};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -24,6 +25,8 @@ pub struct Config {
     pub data_directory: PathBuf,
     /// Bounds of each shard.
     pub limits: Limits,
+    /// TURN.
+    pub turn: TurnSettings,
 }
 
 /// How datagrams are moved.

@@ -20,6 +20,7 @@ pub mod runs;
 mod snapshot;
 mod sockets;
 mod train;
+mod turn;
 mod uring;
 mod wake;
 
@@ -28,5 +29,7 @@ pub use error::StartError;
 pub use failure::Failed;
 pub use metrics::RelayCollector;
 pub use relay::{Relay, RelayHandle, start};
-pub use relay_shard::{DtlsVersions, Limits};
+pub use relay_shard::{AllocationInfo, DtlsVersions, Limits, Selector};
+pub use relay_wire::Network;
 pub use router::Events;
+pub use turn::{Quotas, TurnSettings};

@@ -94,6 +94,7 @@ fn media(config: &Config, development: bool) -> relay_server::Config {
         dtls: config.media_dtls,
         data_directory: config.data.clone(),
         limits: relay_server::Limits::default(),
+        turn: relay_server::TurnSettings::default(),
     }
 }
 

@@ -2,7 +2,7 @@
 #![allow(dead_code)] // Each test file uses its own part.
 #![allow(clippy::unwrap_used, unreachable_pub)] // Helpers of tests.
 
-use relay_server::{Config, DtlsVersions, IoKind, Limits, Relay, start};
+use relay_server::{Config, DtlsVersions, IoKind, Limits, Relay, TurnSettings, start};
 use relay_wire::control::{
     Answer, Command, DataRole, Fingerprint, Hash, Message, Opened, ParticipantId, ParticipantSpec,
     Remote, Request, RoomId, TransportId,
@@ -62,6 +62,7 @@ pub fn config(directory: &Directory, io: IoKind, shards: u16, listen: &str) -> C
         dtls: DtlsVersions::Auto,
         data_directory: directory.0.clone(),
         limits: Limits::default(),
+        turn: TurnSettings::default(),
     }
 }
 
