@@ -1,5 +1,7 @@
 //! ICE credentials: our own, which carry the shard's number, and the check of others' (RFC 8839).
 
+use crate::stun::{Class, Message, Method};
+
 /// Shards that a user name fragment can name.
 pub const SHARDS_MAX: u16 = 1024;
 
@@ -54,6 +56,17 @@ pub fn is_pwd(text: &str) -> bool {
 /// 7.2.2).
 pub fn split_username(username: &str) -> Option<(&str, &str)> {
     username.split_once(':')
+}
+
+/// The shard that a check is for: the one that the user name fragment of a Binding request names.
+pub fn home(datagram: &[u8]) -> Option<u16> {
+    let message = Message::parse(datagram)?;
+    if (message.class(), message.method()) != (Class::Request, Method::BINDING) {
+        return None;
+    }
+    let (local, _) = split_username(message.username()?)?;
+
+    shard_of(local)
 }
 
 fn ice_char(bits: u8) -> u8 {

@@ -12,6 +12,7 @@ mod kind;
 mod network;
 pub mod rtcp;
 pub mod rtp;
+pub mod stream;
 pub mod stun;
 pub mod vp8;
 

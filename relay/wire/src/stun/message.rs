@@ -1,17 +1,18 @@
 //! A received message, read in place.
 
-use super::integrity::{self, IntegrityKey};
+use super::integrity::{self, IntegrityKey, IntegrityKeySha256};
 use super::{
     ATTRIBUTES_MAX, Class, HEADER_LEN, MAGIC_COOKIE, MESSAGE_TYPE_END, Method, TransactionId,
 };
 use super::{attribute, class_and_method};
-use crate::bytes::{u16_at, u32_at, u64_at};
+use crate::bytes::{u16_at, u32_at};
 use std::net::SocketAddr;
 
 /// A STUN message in its datagram (RFC 8489, section 5).
 ///
-/// Attributes behind MESSAGE-INTEGRITY are not protected by it and do not exist for the reader, but
-/// for FINGERPRINT. Of several attributes of one type the first counts.
+/// Attributes behind MESSAGE-INTEGRITY or MESSAGE-INTEGRITY-SHA256 are not protected by it and do not
+/// exist for the reader, but for the SHA256 form behind the other, and FINGERPRINT. Of several
+/// attributes of one type the first counts.
 #[derive(Clone, Copy, Debug)]
 pub struct Message<'a> {
     bytes: &'a [u8],
@@ -20,6 +21,7 @@ pub struct Message<'a> {
     id: &'a TransactionId,
     attributes_end: usize,
     integrity: Option<usize>,
+    integrity_sha256: Option<usize>,
     fingerprint: Option<usize>,
 }
 
@@ -30,6 +32,19 @@ pub struct ErrorCode<'a> {
     pub code: u16,
     /// Text for people.
     pub reason: &'a str,
+}
+
+impl<'a> ErrorCode<'a> {
+    /// Reads the value of ERROR-CODE, and of ADDRESS-ERROR-CODE but for the family.
+    pub(super) fn parse(value: &'a [u8]) -> Option<Self> {
+        let [_, _, class, number, reason @ ..] = value else { return None };
+        let class = class & 7;
+        let valid = (3..=6).contains(&class) && *number < 100;
+        let code = u16::from(class) * 100 + u16::from(*number);
+        let reason = str::from_utf8(reason).ok()?;
+
+        valid.then_some(Self { code, reason })
+    }
 }
 
 impl<'a> Message<'a> {
@@ -47,10 +62,22 @@ impl<'a> Message<'a> {
         }
 
         let (class, method) = class_and_method(message_type);
-        let attributes_end = bytes.len();
-        let message =
-            Self { bytes, class, method, id, attributes_end, integrity: None, fingerprint: None };
+        let message = Self {
+            bytes,
+            class,
+            method,
+            id,
+            attributes_end: bytes.len(),
+            integrity: None,
+            integrity_sha256: None,
+            fingerprint: None,
+        };
         message.locate()
+    }
+
+    /// The whole message.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
     }
 
     /// The message's class.
@@ -68,7 +95,7 @@ impl<'a> Message<'a> {
         self.id
     }
 
-    /// The attributes in order, without MESSAGE-INTEGRITY and what follows it, and without
+    /// The attributes in order, without those of integrity, what follows the first of these, and
     /// FINGERPRINT.
     pub fn attributes(&self) -> Attributes<'a> {
         Attributes { bytes: &self.bytes[..self.attributes_end], at: HEADER_LEN }
@@ -79,36 +106,9 @@ impl<'a> Message<'a> {
         self.attributes().find(|(found, _)| *found == kind).map(|(_, value)| value)
     }
 
-    /// USERNAME, if it is text.
-    pub fn username(&self) -> Option<&'a str> {
-        self.text(attribute::USERNAME)
-    }
-
-    /// SOFTWARE, if it is text.
-    pub fn software(&self) -> Option<&'a str> {
-        self.text(attribute::SOFTWARE)
-    }
-
-    /// PRIORITY (RFC 8445, section 7.1.1).
-    pub fn priority(&self) -> Option<u32> {
-        let value = self.attribute(attribute::PRIORITY)?;
-
-        if value.len() == 4 { u32_at(value, 0) } else { None }
-    }
-
-    /// Whether USE-CANDIDATE is there (RFC 8445, section 7.1.2).
-    pub fn use_candidate(&self) -> bool {
-        self.attribute(attribute::USE_CANDIDATE).is_some()
-    }
-
-    /// The tie-breaker of ICE-CONTROLLED (RFC 8445, section 7.1.3).
-    pub fn ice_controlled(&self) -> Option<u64> {
-        self.tie_breaker(attribute::ICE_CONTROLLED)
-    }
-
-    /// The tie-breaker of ICE-CONTROLLING (RFC 8445, section 7.1.3).
-    pub fn ice_controlling(&self) -> Option<u64> {
-        self.tie_breaker(attribute::ICE_CONTROLLING)
+    /// ERROR-CODE.
+    pub fn error_code(&self) -> Option<ErrorCode<'a>> {
+        ErrorCode::parse(self.attribute(attribute::ERROR_CODE)?)
     }
 
     /// XOR-MAPPED-ADDRESS.
@@ -118,19 +118,22 @@ impl<'a> Message<'a> {
 
     /// MAPPED-ADDRESS.
     pub fn mapped_address(&self) -> Option<SocketAddr> {
-        attribute::address(self.attribute(attribute::MAPPED_ADDRESS)?)
+        self.address(attribute::MAPPED_ADDRESS)
     }
 
-    /// ERROR-CODE.
-    pub fn error_code(&self) -> Option<ErrorCode<'a>> {
-        let [_, _, class, number, reason @ ..] = self.attribute(attribute::ERROR_CODE)? else {
-            return None;
-        };
-        let class = class & 7;
-        let valid = (3..=6).contains(&class) && *number < 100;
-        let code = u16::from(class) * 100 + u16::from(*number);
+    /// ALTERNATE-SERVER (RFC 8489, section 14.15).
+    pub fn alternate_server(&self) -> Option<SocketAddr> {
+        self.address(attribute::ALTERNATE_SERVER)
+    }
 
-        valid.then(|| str::from_utf8(reason).ok().map(|reason| ErrorCode { code, reason }))?
+    /// ALTERNATE-DOMAIN, if it is text (RFC 8489, section 14.16).
+    pub fn alternate_domain(&self) -> Option<&'a str> {
+        self.text(attribute::ALTERNATE_DOMAIN)
+    }
+
+    /// SOFTWARE, if it is text.
+    pub fn software(&self) -> Option<&'a str> {
+        self.text(attribute::SOFTWARE)
     }
 
     /// The types that UNKNOWN-ATTRIBUTES lists.
@@ -162,6 +165,25 @@ impl<'a> Message<'a> {
         key.verify(&self.bytes[..at], value)
     }
 
+    /// Whether MESSAGE-INTEGRITY-SHA256 is there.
+    pub fn has_integrity_sha256(&self) -> bool {
+        self.integrity_sha256.is_some()
+    }
+
+    /// Whether MESSAGE-INTEGRITY-SHA256 is there and of this key, truncated or not (RFC 8489,
+    /// section 14.6).
+    pub fn verify_integrity_sha256(&self, key: &IntegrityKeySha256) -> bool {
+        let Some(at) = self.integrity_sha256 else { return false };
+        let Some(value) = value_at(self.bytes, at) else { return false };
+
+        key.verify(&self.bytes[..at], value)
+    }
+
+    /// Whether FINGERPRINT is there.
+    pub fn has_fingerprint(&self) -> bool {
+        self.fingerprint.is_some()
+    }
+
     /// Whether FINGERPRINT is there and right (RFC 8489, section 14.7).
     pub fn verify_fingerprint(&self) -> bool {
         let Some(at) = self.fingerprint else { return false };
@@ -176,12 +198,19 @@ impl<'a> Message<'a> {
             let at = all.at;
             let Some((kind, value)) = all.next() else { break };
             match kind {
-                attribute::MESSAGE_INTEGRITY if self.integrity.is_none() => {
+                attribute::MESSAGE_INTEGRITY if !self.is_protected() => {
                     if value.len() != integrity::INTEGRITY_LEN {
                         return None;
                     }
                     self.integrity = Some(at);
                     self.attributes_end = at;
+                }
+                attribute::MESSAGE_INTEGRITY_SHA256 if self.integrity_sha256.is_none() => {
+                    if !integrity::is_sha256_len(value.len()) {
+                        return None;
+                    }
+                    self.integrity_sha256 = Some(at);
+                    self.attributes_end = self.attributes_end.min(at);
                 }
                 attribute::FINGERPRINT => {
                     if value.len() != 4 || all.at != self.bytes.len() {
@@ -197,14 +226,18 @@ impl<'a> Message<'a> {
         (all.at == self.bytes.len()).then_some(self)
     }
 
-    fn text(&self, kind: u16) -> Option<&'a str> {
-        str::from_utf8(self.attribute(kind)?).ok()
+    fn is_protected(&self) -> bool {
+        self.integrity.is_some() || self.integrity_sha256.is_some()
     }
 
-    fn tie_breaker(&self, kind: u16) -> Option<u64> {
-        let value = self.attribute(kind)?;
+    /// An attribute that is an address, not masked.
+    pub(super) fn address(&self, kind: u16) -> Option<SocketAddr> {
+        attribute::address(self.attribute(kind)?)
+    }
 
-        if value.len() == 8 { u64_at(value, 0) } else { None }
+    /// An attribute that is text.
+    pub(super) fn text(&self, kind: u16) -> Option<&'a str> {
+        str::from_utf8(self.attribute(kind)?).ok()
     }
 }
 

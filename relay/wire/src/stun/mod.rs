@@ -1,12 +1,24 @@
-//! STUN messages (RFC 8489) with the attributes of ICE (RFC 8445, section 7.1); others by type.
+//! STUN messages (RFC 8489) with the attributes of TURN (RFC 8656), its mobility (RFC 8016), ICE (RFC
+//! 8445) and NAT behaviour discovery (RFC 5780).
+//!
+//! Getters say `Err(Malformed)` where a request with such a value is refused, and `None` where the
+//! attribute is absent. Getters of text say `None` for what is not text.
 
 pub mod attribute;
+mod credentials;
+mod discovery;
+mod ice;
 mod integrity;
 mod message;
+mod turn;
 mod writer;
 
-pub use integrity::IntegrityKey;
+pub use attribute::Malformed;
+pub use credentials::{PasswordAlgorithm, PasswordAlgorithms, USERHASH_LEN, userhash};
+pub use discovery::ChangeRequest;
+pub use integrity::{IntegrityKey, IntegrityKeySha256};
 pub use message::{Attributes, ErrorCode, Message, TypeList};
+pub use turn::{Family, Icmp, XorAddresses};
 pub use writer::Writer;
 
 /// Bytes of a message's header.
@@ -16,7 +28,7 @@ pub const HEADER_LEN: usize = 20;
 pub const ATTRIBUTES_MAX: usize = 64;
 
 /// RFC 8489, section 5.
-const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
+pub(crate) const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 
 /// Chosen by the requester, echoed in the response (RFC 8489, section 5).
 pub type TransactionId = [u8; 12];
@@ -40,8 +52,20 @@ pub enum Class {
 pub struct Method(pub u16);
 
 impl Method {
-    /// Binding: the checks of ICE.
+    /// Binding: the checks of ICE (RFC 8489, section 18.2).
     pub const BINDING: Self = Self(0x001);
+    /// Allocate (RFC 8656, section 17).
+    pub const ALLOCATE: Self = Self(0x003);
+    /// Refresh (RFC 8656, section 17).
+    pub const REFRESH: Self = Self(0x004);
+    /// Send, an indication (RFC 8656, section 17).
+    pub const SEND: Self = Self(0x006);
+    /// Data, an indication (RFC 8656, section 17).
+    pub const DATA: Self = Self(0x007);
+    /// CreatePermission (RFC 8656, section 17).
+    pub const CREATE_PERMISSION: Self = Self(0x008);
+    /// ChannelBind (RFC 8656, section 17).
+    pub const CHANNEL_BIND: Self = Self(0x009);
 }
 
 /// One more than the highest message type: the method is of eight bits.

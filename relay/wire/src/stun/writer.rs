@@ -1,12 +1,13 @@
 //! A message to send, written into the caller's buffer.
 
 use super::attribute::{self, ADDRESS_MAX};
-use super::integrity::{self, IntegrityKey};
-use super::{Class, MAGIC_COOKIE, Method, TransactionId, message_type};
+use super::integrity::{self, IntegrityKey, IntegrityKeySha256};
+use super::{Class, MAGIC_COOKIE, Message, Method, TransactionId, message_type};
 use crate::bytes::Sink;
 use std::net::SocketAddr;
 
-/// Writes one STUN message: attributes in the order of the calls, then `integrity`, `fingerprint`.
+/// Writes one STUN message: attributes in the order of the calls, then `integrity`,
+/// `integrity_sha256`, `fingerprint`.
 #[derive(Debug)]
 pub struct Writer<'a> {
     sink: Sink<'a>,
@@ -34,11 +35,15 @@ impl<'a> Writer<'a> {
         Self { sink, id: *transaction_id }
     }
 
+    /// Starts the answer to a request: of its method and transaction.
+    pub fn answer(buffer: &'a mut [u8], class: Class, request: &Message<'_>) -> Self {
+        Self::begin(buffer, class, request.method(), request.transaction_id())
+    }
+
     /// Appends an attribute of any type.
     pub fn attribute(&mut self, kind: u16, value: &[u8]) -> &mut Self {
         let Ok(len) = u16::try_from(value.len()) else {
-            self.sink.spoil();
-            return self;
+            return self.spoil();
         };
         self.sink.put(&kind.to_be_bytes());
         self.sink.put(&len.to_be_bytes());
@@ -52,9 +57,9 @@ impl<'a> Writer<'a> {
         self
     }
 
-    /// Appends USERNAME.
-    pub fn username(&mut self, username: &str) -> &mut Self {
-        self.attribute(attribute::USERNAME, username.as_bytes())
+    /// Appends MAPPED-ADDRESS.
+    pub fn mapped_address(&mut self, address: SocketAddr) -> &mut Self {
+        self.address(attribute::MAPPED_ADDRESS, address)
     }
 
     /// Appends SOFTWARE.
@@ -62,29 +67,14 @@ impl<'a> Writer<'a> {
         self.attribute(attribute::SOFTWARE, software.as_bytes())
     }
 
-    /// Appends PRIORITY.
-    pub fn priority(&mut self, priority: u32) -> &mut Self {
-        self.attribute(attribute::PRIORITY, &priority.to_be_bytes())
+    /// Appends ALTERNATE-SERVER.
+    pub fn alternate_server(&mut self, address: SocketAddr) -> &mut Self {
+        self.address(attribute::ALTERNATE_SERVER, address)
     }
 
-    /// Appends USE-CANDIDATE.
-    pub fn use_candidate(&mut self) -> &mut Self {
-        self.attribute(attribute::USE_CANDIDATE, &[])
-    }
-
-    /// Appends ICE-CONTROLLED.
-    pub fn ice_controlled(&mut self, tie_breaker: u64) -> &mut Self {
-        self.attribute(attribute::ICE_CONTROLLED, &tie_breaker.to_be_bytes())
-    }
-
-    /// Appends ICE-CONTROLLING.
-    pub fn ice_controlling(&mut self, tie_breaker: u64) -> &mut Self {
-        self.attribute(attribute::ICE_CONTROLLING, &tie_breaker.to_be_bytes())
-    }
-
-    /// Appends MAPPED-ADDRESS.
-    pub fn mapped_address(&mut self, address: SocketAddr) -> &mut Self {
-        self.address(attribute::MAPPED_ADDRESS, address)
+    /// Appends ALTERNATE-DOMAIN.
+    pub fn alternate_domain(&mut self, domain: &str) -> &mut Self {
+        self.attribute(attribute::ALTERNATE_DOMAIN, domain.as_bytes())
     }
 
     /// Appends XOR-MAPPED-ADDRESS.
@@ -109,17 +99,22 @@ impl<'a> Writer<'a> {
 
     /// Appends ERROR-CODE; `code` is 300..=699, `reason` at most 124 bytes.
     pub fn error_code(&mut self, code: u16, reason: &str) -> &mut Self {
+        self.error(attribute::ERROR_CODE, 0, code, reason)
+    }
+
+    /// Appends ERROR-CODE or its like; `family` is ADDRESS-ERROR-CODE's.
+    pub(super) fn error(&mut self, kind: u16, family: u8, code: u16, reason: &str) -> &mut Self {
         let mut value = [0; 4 + 124];
         let end = 4 + reason.len();
         let Some(room) = value.get_mut(4..end).filter(|_| (300..700).contains(&code)) else {
-            self.sink.spoil();
-            return self;
+            return self.spoil();
         };
         room.copy_from_slice(reason.as_bytes());
+        value[0] = family;
         value[2] = (code / 100) as u8;
         value[3] = (code % 100) as u8;
 
-        self.attribute(attribute::ERROR_CODE, &value[..end])
+        self.attribute(kind, &value[..end])
     }
 
     /// Appends UNKNOWN-ATTRIBUTES with the first `super::ATTRIBUTES_MAX` of these types.
@@ -141,11 +136,25 @@ impl<'a> Writer<'a> {
         self.attribute(attribute::MESSAGE_INTEGRITY, &tag)
     }
 
+    /// Appends MESSAGE-INTEGRITY-SHA256, not truncated, over what stands so far.
+    pub fn integrity_sha256(&mut self, key: &IntegrityKeySha256) -> &mut Self {
+        let tag = key.sign(self.sink.written());
+
+        self.attribute(attribute::MESSAGE_INTEGRITY_SHA256, &tag)
+    }
+
     /// Appends FINGERPRINT over what stands so far.
     pub fn fingerprint(&mut self) -> &mut Self {
         let value = integrity::fingerprint(self.sink.written());
 
         self.attribute(attribute::FINGERPRINT, &value.to_be_bytes())
+    }
+
+    /// Declares the message not valid.
+    pub(super) fn spoil(&mut self) -> &mut Self {
+        self.sink.spoil();
+
+        self
     }
 
     /// The message's length in bytes; `None` if the buffer was too short or a value not valid.
