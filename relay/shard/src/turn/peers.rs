@@ -1,0 +1,190 @@
+//! Which addresses clients may send to: by default none that only this machine or its site reaches.
+
+use super::TurnConfig;
+use relay_wire::Network;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// Whether a client may relay to an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It may.
+    Allowed,
+    /// It may not: 403 (RFC 8656, section 7.2 and 21.1.4).
+    Forbidden,
+}
+
+/// IANA's special-purpose IPv4 addresses (RFC 6890), multicast and broadcast. The few that are
+/// reachable globally are refused too: they are services of a site or of the DNS, never peers.
+const SPECIAL_V4: [(Ipv4Addr, u32); 19] = [
+    (Ipv4Addr::new(0, 0, 0, 0), 8),          // this network
+    (Ipv4Addr::new(10, 0, 0, 0), 8),         // private
+    (Ipv4Addr::new(100, 64, 0, 0), 10),      // shared, carriers' NAT
+    (Ipv4Addr::new(127, 0, 0, 0), 8),        // loopback
+    (Ipv4Addr::new(169, 254, 0, 0), 16),     // link-local, clouds' metadata
+    (Ipv4Addr::new(172, 16, 0, 0), 12),      // private
+    (Ipv4Addr::new(192, 0, 0, 0), 24),       // IETF protocols: DS-Lite, PCP, TURN, NAT64 discovery
+    (Ipv4Addr::new(192, 0, 2, 0), 24),       // documentation
+    (Ipv4Addr::new(192, 31, 196, 0), 24),    // AS112
+    (Ipv4Addr::new(192, 52, 193, 0), 24),    // automatic multicast tunnels
+    (Ipv4Addr::new(192, 88, 99, 0), 24),     // 6to4 relays
+    (Ipv4Addr::new(192, 168, 0, 0), 16),     // private
+    (Ipv4Addr::new(192, 175, 48, 0), 24),    // AS112
+    (Ipv4Addr::new(198, 18, 0, 0), 15),      // benchmarks
+    (Ipv4Addr::new(198, 51, 100, 0), 24),    // documentation
+    (Ipv4Addr::new(203, 0, 113, 0), 24),     // documentation
+    (Ipv4Addr::new(224, 0, 0, 0), 4),        // multicast
+    (Ipv4Addr::new(240, 0, 0, 0), 4),        // reserved
+    (Ipv4Addr::new(255, 255, 255, 255), 32), // broadcast
+];
+
+/// The only IPv6 addresses that are given out (RFC 4291, section 2.4). All others are unspecified,
+/// loopback, IPv4 in disguise, discard-only, segments' identifiers, unique or link-local,
+/// site-local, multicast, or nobody's.
+const GLOBAL_V6: (Ipv6Addr, u32) = (Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
+
+/// IANA's special-purpose IPv6 addresses (RFC 6890) among the global ones.
+const SPECIAL_V6: [(Ipv6Addr, u32); 5] = [
+    // IETF protocols: Teredo, PCP, TURN, benchmarks, AMT, AS112, ORCHID, drones.
+    (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23),
+    (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 32), // documentation
+    (Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0), 16),     // 6to4
+    (Ipv6Addr::new(0x2620, 0x4f, 0x8000, 0, 0, 0, 0, 0), 48), // AS112
+    (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20),     // documentation
+];
+
+/// NAT64's local prefix (RFC 8215); where in it the IPv4 address stands is the site's choice.
+const NAT64_LOCAL: (Ipv6Addr, u32) = (Ipv6Addr::new(0x64, 0xff9b, 1, 0, 0, 0, 0, 0), 48);
+
+/// Judges peers' addresses.
+pub(crate) struct PeerPolicy {
+    allow: Box<[Network]>,
+    deny: Box<[Network]>,
+    own: Box<[IpAddr]>,
+}
+
+impl PeerPolicy {
+    /// The policy of these settings.
+    pub(crate) fn new(config: &TurnConfig) -> Self {
+        Self {
+            allow: config.allow_peers.clone().into(),
+            deny: config.deny_peers.clone().into(),
+            own: config.own.iter().map(IpAddr::to_canonical).collect(),
+        }
+    }
+
+    /// Whether a client may send to an address. What is denied is refused, then what is allowed is
+    /// allowed, then our own and special-purpose addresses are refused. An IPv6 address that stands
+    /// for an IPv4 address must pass as both.
+    pub(crate) fn judge(&self, peer: IpAddr) -> Verdict {
+        let allowed = match peer {
+            IpAddr::V4(peer) => self.allows_v4(peer),
+            IpAddr::V6(peer) => self.allows_v6(peer),
+        };
+
+        if allowed { Verdict::Allowed } else { Verdict::Forbidden }
+    }
+
+    fn allows_v4(&self, peer: Ipv4Addr) -> bool {
+        let address = IpAddr::V4(peer);
+        if holds(&self.deny, address) {
+            return false;
+        }
+
+        holds(&self.allow, address) || !(self.own.contains(&address) || is_special_v4(peer))
+    }
+
+    fn allows_v6(&self, peer: Ipv6Addr) -> bool {
+        // A kernel would take it for the IPv4 address, whatever was judged here.
+        if peer.to_ipv4_mapped().is_some() {
+            return false;
+        }
+        let address = IpAddr::V6(peer);
+        if holds(&self.deny, address) {
+            return false;
+        }
+        let special = self.own.contains(&address) || is_special_v6(peer);
+        if special && !holds(&self.allow, address) {
+            return false;
+        }
+
+        embedded(peer).into_iter().flatten().all(|inner| self.allows_v4(inner))
+            && suspected(peer).into_iter().flatten().all(|inner| !self.shuns(inner))
+    }
+
+    /// Whether an IPv4 address is denied, or our own and not allowed.
+    fn shuns(&self, peer: Ipv4Addr) -> bool {
+        let address = IpAddr::V4(peer);
+
+        holds(&self.deny, address) || self.own.contains(&address) && !holds(&self.allow, address)
+    }
+}
+
+fn holds(networks: &[Network], address: IpAddr) -> bool {
+    networks.iter().any(|network| network.contains(address))
+}
+
+fn is_special_v4(address: Ipv4Addr) -> bool {
+    SPECIAL_V4.iter().any(|(network, prefix)| {
+        (network.to_bits() ^ address.to_bits()).checked_shr(32 - prefix).unwrap_or(0) == 0
+    })
+}
+
+fn is_special_v6(address: Ipv6Addr) -> bool {
+    !is_in(address, GLOBAL_V6) || SPECIAL_V6.iter().any(|network| is_in(address, *network))
+}
+
+fn is_in(address: Ipv6Addr, (network, prefix): (Ipv6Addr, u32)) -> bool {
+    (network.to_bits() ^ address.to_bits()).checked_shr(128 - prefix).unwrap_or(0) == 0
+}
+
+/// The IPv4 addresses that an IPv6 address certainly stands for.
+fn embedded(address: Ipv6Addr) -> [Option<Ipv4Addr>; 2] {
+    let last = inner(address, 96);
+    match address.segments() {
+        // Compatible (RFC 4291, section 2.5.5.1); :: and ::1 are no IPv4 addresses.
+        [0, 0, 0, 0, 0, 0, high, low] if high != 0 || low > 1 => [Some(last), None],
+        // Translated (RFC 2765, section 2.1).
+        [0, 0, 0, 0, 0xffff, 0, _, _] => [Some(last), None],
+        // NAT64's well-known prefix (RFC 6052, section 2.1).
+        [0x64, 0xff9b, 0, 0, 0, 0, _, _] => [Some(last), None],
+        // Teredo: the server, and the client with its bits flipped (RFC 4380, section 4).
+        [0x2001, 0, ..] => [Some(inner(address, 32)), Some(Ipv4Addr::from(!last.to_bits()))],
+        // 6to4 (RFC 3056, section 2).
+        [0x2002, ..] => [Some(inner(address, 16)), None],
+        _ => [None, None],
+    }
+}
+
+/// The IPv4 addresses that an IPv6 address may stand for: NAT64 has one of four places (RFC 6052,
+/// section 2.2; bits 64 to 71 are zero), ISATAP the last (RFC 5214, section 6.1).
+fn suspected(address: Ipv6Addr) -> [Option<Ipv4Addr>; 4] {
+    let isatap = matches!(address.segments(), [_, _, _, _, 0 | 0x0200, 0x5efe, _, _]);
+    if isatap {
+        return [Some(inner(address, 96)), None, None, None];
+    }
+    if !is_in(address, NAT64_LOCAL) {
+        return [None; 4];
+    }
+
+    [
+        Some(split_at(address, 48)),
+        Some(split_at(address, 56)),
+        Some(inner(address, 72)),
+        Some(inner(address, 96)),
+    ]
+}
+
+/// The 32 bits that begin at a bit.
+fn inner(address: Ipv6Addr, at: u32) -> Ipv4Addr {
+    Ipv4Addr::from((address.to_bits() >> (96 - at)) as u32)
+}
+
+/// The 32 bits that begin at a bit before the 64th, and leave out bits 64 to 71.
+fn split_at(address: Ipv6Addr, at: u32) -> Ipv4Addr {
+    let bits = address.to_bits();
+    let before = 64 - at;
+    let high = (bits >> 64) as u32 & ((1 << before) - 1);
+    let low = (bits << 72 >> (128 - 32 + before)) as u32;
+
+    Ipv4Addr::from(high << (32 - before) | low)
+}

@@ -1,0 +1,115 @@
+//! Whose allocation it is: what is kept of credentials once they were checked.
+
+use md5::{Digest, Md5};
+use relay_wire::stun::{IntegrityKey, IntegrityKeySha256, Message, Writer};
+use ring::digest;
+use std::fmt;
+
+/// How a long-term key is made of a password (RFC 8489, section 18.5.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Algorithm {
+    /// MD5, all that RFC 5389 knew.
+    Md5,
+    /// SHA-256.
+    Sha256,
+}
+
+/// The digest of `username:realm:password` (RFC 8489, section 9.2.2).
+#[derive(Clone)]
+pub(super) struct LongTermKey {
+    algorithm: Algorithm,
+    bytes: [u8; 32],
+}
+
+/// The user of an allocation: signs answers, and knows later requests without the password.
+pub(crate) struct Principal {
+    name: Box<str>,
+    user: u64,
+    key: LongTermKey,
+}
+
+impl fmt::Debug for Principal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The key is nobody's business.
+        f.debug_struct("Principal").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Principal {
+    /// A user by name, the hash of the one whom quotas count, and the key that was right.
+    pub(super) fn new(name: &str, user: u64, key: LongTermKey) -> Self {
+        Self { name: name.into(), user, key }
+    }
+
+    /// The whole user name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whom quotas count, hashed alike on every shard.
+    pub(crate) fn user(&self) -> u64 {
+        self.user
+    }
+
+    /// The algorithm that made the kept key.
+    pub(super) fn algorithm(&self) -> Algorithm {
+        self.key.algorithm
+    }
+
+    /// Whether a request is signed with the kept key.
+    pub(super) fn signed(&self, request: &Message<'_>) -> bool {
+        self.key.signed(request)
+    }
+
+    /// Ends an answer: integrity of the request's kind, and FINGERPRINT if the request has it
+    /// (RFC 8489, sections 9.2.4 and 7.1).
+    pub(crate) fn sign(&self, answer: &mut Writer<'_>, request: &Message<'_>) {
+        if request.has_integrity_sha256() {
+            answer.integrity_sha256(&IntegrityKeySha256::new(self.key.as_bytes()));
+        } else {
+            answer.integrity(&IntegrityKey::new(self.key.as_bytes()));
+        }
+        if request.verify_fingerprint() {
+            answer.fingerprint();
+        }
+    }
+}
+
+impl LongTermKey {
+    /// The key of a user in a realm.
+    pub(super) fn new(algorithm: Algorithm, name: &str, realm: &str, password: &[u8]) -> Self {
+        let parts = [name.as_bytes(), b":", realm.as_bytes(), b":", password];
+        let mut bytes = [0; 32];
+        match algorithm {
+            Algorithm::Md5 => {
+                let mut md5 = Md5::new();
+                parts.iter().for_each(|part| md5.update(part));
+                bytes[..16].copy_from_slice(&md5.finalize());
+            }
+            Algorithm::Sha256 => {
+                let mut sha256 = digest::Context::new(&digest::SHA256);
+                parts.iter().for_each(|part| sha256.update(part));
+                bytes.copy_from_slice(sha256.finish().as_ref());
+            }
+        }
+
+        Self { algorithm, bytes }
+    }
+
+    /// Whether a request is signed with this key: by SHA-256 where it has both kinds of integrity
+    /// (RFC 8489, section 9.2.4).
+    pub(super) fn signed(&self, request: &Message<'_>) -> bool {
+        if request.has_integrity_sha256() {
+            return request.verify_integrity_sha256(&IntegrityKeySha256::new(self.as_bytes()));
+        }
+
+        request.verify_integrity(&IntegrityKey::new(self.as_bytes()))
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        match self.algorithm {
+            Algorithm::Md5 => &self.bytes[..16],
+            Algorithm::Sha256 => &self.bytes,
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! What lets a client find what is its own, on whichever shard that stands: mobility tickets
+//! (RFC 8016, section 3) and reservation tokens (RFC 8656, section 18.10).
+
+use super::secret;
+use rand::Rng;
+use rand::rngs::StdRng;
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::hmac;
+
+/// Bytes of what a ticket says.
+const PLAIN_LEN: usize = 2 + 8 + 8;
+
+/// Bytes of a ticket: the nonce, what it says, the tag.
+pub(crate) const TICKET_LEN: usize = NONCE_LEN + PLAIN_LEN + 16;
+
+/// Bytes of a reservation token.
+pub(crate) const TOKEN_LEN: usize = 8;
+
+/// Whose ticket it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ticket {
+    /// The shard that has the allocation.
+    pub(crate) shard: u16,
+    /// The allocation's number there.
+    pub(crate) allocation: u64,
+    /// Which of the allocation's tickets it is; older ones are void.
+    pub(crate) generation: u64,
+}
+
+/// Seals tickets and makes tokens; equal keys open each other's.
+pub(crate) struct Tickets {
+    seal: LessSafeKey,
+    mask: hmac::Key,
+}
+
+impl Tickets {
+    /// Tickets under the key that all shards share.
+    pub(crate) fn new(key: &[u8; secret::KEY_LEN]) -> Self {
+        let seal = UnboundKey::new(&AES_256_GCM, &secret::derive(key, "ticket"))
+            .expect("a key of AES-256 has 32 bytes");
+        let mask = hmac::Key::new(hmac::HMAC_SHA256, &secret::derive(key, "reservation"));
+
+        Self { seal: LessSafeKey::new(seal), mask }
+    }
+
+    /// Seals a ticket: nobody can read or make one.
+    pub(crate) fn seal(&self, ticket: Ticket, random: &mut StdRng) -> [u8; TICKET_LEN] {
+        let nonce: [u8; NONCE_LEN] = random.random();
+        let mut plain = [0; PLAIN_LEN];
+        plain[..2].copy_from_slice(&ticket.shard.to_be_bytes());
+        plain[2..10].copy_from_slice(&ticket.allocation.to_be_bytes());
+        plain[10..].copy_from_slice(&ticket.generation.to_be_bytes());
+        let nonce_used = Nonce::assume_unique_for_key(nonce);
+        let tag = self
+            .seal
+            .seal_in_place_separate_tag(nonce_used, Aad::empty(), &mut plain)
+            .expect("18 bytes are not too long");
+        let mut sealed = [0; TICKET_LEN];
+        sealed[..NONCE_LEN].copy_from_slice(&nonce);
+        sealed[NONCE_LEN..NONCE_LEN + PLAIN_LEN].copy_from_slice(&plain);
+        sealed[NONCE_LEN + PLAIN_LEN..].copy_from_slice(tag.as_ref());
+
+        sealed
+    }
+
+    /// Opens a ticket; `None` if it is not of our making.
+    pub(crate) fn open(&self, sealed: &[u8]) -> Option<Ticket> {
+        let sealed: [u8; TICKET_LEN] = sealed.try_into().ok()?;
+        let (nonce, mut sealed) = (sealed.first_chunk()?, *sealed.last_chunk::<34>()?);
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        let plain = self.seal.open_in_place(nonce, Aad::empty(), &mut sealed).ok()?;
+
+        Some(Ticket {
+            shard: u16::from_be_bytes(*plain.first_chunk()?),
+            allocation: u64::from_be_bytes(*plain.get(2..)?.first_chunk()?),
+            generation: u64::from_be_bytes(*plain.get(10..)?.first_chunk()?),
+        })
+    }
+
+    /// A fresh reservation token of a shard: its number under a mask, and 48 random bits.
+    pub(crate) fn token(&self, shard: u16, random: &mut StdRng) -> [u8; TOKEN_LEN] {
+        let random: [u8; 6] = random.random();
+        let mut token = [0; TOKEN_LEN];
+        token[2..].copy_from_slice(&random);
+        let masked = shard ^ self.mask(&token);
+        token[..2].copy_from_slice(&masked.to_be_bytes());
+
+        token
+    }
+
+    /// The shard that a token names: it knows whether it gave it out. A number that is none of a
+    /// shard's is a token of somebody else's making.
+    pub(crate) fn token_shard(&self, token: &[u8; TOKEN_LEN]) -> u16 {
+        u16::from_be_bytes([token[0], token[1]]) ^ self.mask(token)
+    }
+
+    /// What hides the shard's number, of the token's random bytes.
+    fn mask(&self, token: &[u8; TOKEN_LEN]) -> u16 {
+        let tag = hmac::sign(&self.mask, &token[2..]);
+
+        tag.as_ref().first_chunk().map_or(0, |bytes| u16::from_be_bytes(*bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use rand::SeedableRng;
+
+    const TICKET: Ticket = Ticket { shard: 3, allocation: 1 << 40, generation: 7 };
+
+    #[test]
+    fn a_ticket_opens_on_every_shard_and_nowhere_else() {
+        let sealed = Tickets::new(&[1; 32]).seal(TICKET, &mut StdRng::seed_from_u64(1));
+
+        assert_eq!(Tickets::new(&[1; 32]).open(&sealed), Some(TICKET));
+        assert_eq!(Tickets::new(&[2; 32]).open(&sealed), None);
+    }
+
+    #[test]
+    fn a_ticket_tells_nothing_and_never_repeats() {
+        let tickets = Tickets::new(&[1; 32]);
+        let mut random = StdRng::seed_from_u64(1);
+        let (one, two) = (tickets.seal(TICKET, &mut random), tickets.seal(TICKET, &mut random));
+
+        assert_ne!(one[..NONCE_LEN], two[..NONCE_LEN]);
+        assert_ne!(one[NONCE_LEN..], two[NONCE_LEN..]);
+    }
+
+    #[test]
+    fn a_token_names_its_shard() {
+        let mut random = StdRng::seed_from_u64(1);
+        let token = Tickets::new(&[1; 32]).token(5, &mut random);
+
+        assert_eq!(Tickets::new(&[1; 32]).token_shard(&token), 5);
+        assert_ne!(token, Tickets::new(&[1; 32]).token(5, &mut random));
+    }
+
+    #[test]
+    fn guessed_tokens_name_no_shard() {
+        let tickets = Tickets::new(&[1; 32]);
+        let hits = (0..10_000u64).filter(|guess| {
+            let token = guess.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes();
+            tickets.token_shard(&token) < 16
+        });
+
+        assert!(hits.count() < 20);
+    }
+
+    proptest! {
+        #[test]
+        fn a_changed_ticket_does_not_open(at in 0..TICKET_LEN, change in 1u8..) {
+            let tickets = Tickets::new(&[1; 32]);
+            let mut sealed = tickets.seal(TICKET, &mut StdRng::seed_from_u64(1));
+            sealed[at] ^= change;
+
+            prop_assert_eq!(tickets.open(&sealed), None);
+        }
+
+        #[test]
+        fn no_bytes_crash(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+            prop_assert_eq!(Tickets::new(&[1; 32]).open(&bytes), None);
+        }
+    }
+}
