@@ -114,6 +114,7 @@ mod tests {
             data_directory: "unused".into(),
             limits: Limits::default(),
             turn: crate::TurnSettings::default(),
+            streams: crate::StreamLimits::default(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What the operator can choose about the media plane.
 
-use crate::TurnSettings;
+use crate::{StreamLimits, TurnSettings};
 use relay_shard::{DtlsVersions, Limits};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -27,6 +27,8 @@ pub struct Config {
     pub limits: Limits,
     /// TURN.
     pub turn: TurnSettings,
+    /// Bounds of TCP and TLS connections.
+    pub streams: StreamLimits,
 }
 
 /// How datagrams are moved.

@@ -72,6 +72,10 @@ drop_reasons! {
     SendFailed = "send_failed"
     /// A datagram longer than the receive buffer.
     Truncated = "truncated"
+    /// A message for a connection whose reader does not keep up.
+    StreamFull = "stream_full"
+    /// A message for a connection that is closed, or that it cannot carry.
+    StreamGone = "stream_gone"
 }
 
 /// Dropped packets by reason.

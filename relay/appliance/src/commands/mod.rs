@@ -95,6 +95,7 @@ fn media(config: &Config, development: bool) -> relay_server::Config {
         data_directory: config.data.clone(),
         limits: relay_server::Limits::default(),
         turn: relay_server::TurnSettings::default(),
+        streams: relay_server::StreamLimits::default(),
     }
 }
 

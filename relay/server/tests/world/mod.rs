@@ -2,7 +2,9 @@
 #![allow(dead_code)] // Each test file uses its own part.
 #![allow(clippy::unwrap_used, unreachable_pub)] // Helpers of tests.
 
-use relay_server::{Config, DtlsVersions, IoKind, Limits, Relay, TurnSettings, start};
+use relay_server::{
+    Config, DtlsVersions, IoKind, Limits, Relay, StreamLimits, TurnSettings, start,
+};
 use relay_wire::control::{
     Answer, Command, DataRole, Fingerprint, Hash, Message, Opened, ParticipantId, ParticipantSpec,
     Remote, Request, RoomId, TransportId,
@@ -63,6 +65,7 @@ pub fn config(directory: &Directory, io: IoKind, shards: u16, listen: &str) -> C
         data_directory: directory.0.clone(),
         limits: Limits::default(),
         turn: TurnSettings::default(),
+        streams: StreamLimits::default(),
     }
 }
 
