@@ -11,6 +11,7 @@ use crate::wake::Wake;
 use relay_shard::{Event, Outbox, Path, Shard};
 use relay_wire::control::{Answer, Command, Message, Request, RoomId};
 use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
@@ -31,6 +32,12 @@ const TURN_REQUESTS: usize = 32;
 
 /// Letters of any kind that are read before media gets its turn.
 const TURN_LETTERS: usize = 2_048;
+
+/// ICMP errors that are passed on before other work gets its turn.
+const TURN_ERRORS: usize = 64;
+
+/// Rounds of events and what they cause: an allocation may try some ports until one is free.
+const SETTLE_ROUNDS: usize = 64;
 
 /// The longest sleep: after it counters are published and the executor's own tasks run.
 const SLEEP_MAX: Duration = Duration::from_millis(100);
@@ -62,6 +69,10 @@ pub(crate) struct Driver<I> {
     wake: Arc<Wake>,
     port: Port,
     letters: VecDeque<Letter>,
+    /// Events on their way; empty between calls.
+    events: Vec<Event>,
+    /// Relayed addresses to be closed after what is still to be sent from them.
+    closing: Vec<SocketAddr>,
     owners: HashMap<Path, u16, foldhash::fast::RandomState>,
     shared: Shared,
     pace: Pace,
@@ -90,6 +101,8 @@ impl<I: Io> Driver<I> {
             wake,
             port,
             letters: VecDeque::new(),
+            events: Vec::new(),
+            closing: Vec::new(),
             owners: HashMap::default(),
             shared,
             pace: Pace::new(now),
@@ -113,6 +126,7 @@ impl<I: Io> Driver<I> {
         self.wait();
         let now = Instant::now();
         self.receive(now);
+        self.pass_errors(now);
         self.take_over(now);
         self.read_letters(now);
         if self.shard.next_timeout().is_some_and(|timeout| timeout <= now) {
@@ -131,7 +145,10 @@ impl<I: Io> Driver<I> {
     fn wait(&mut self) {
         self.wake.sleep();
         let mailbox = &self.shared.mailboxes[usize::from(self.index)];
-        let work = !self.letters.is_empty() || !mailbox.is_empty() || !self.port.is_empty();
+        let work = !self.letters.is_empty()
+            || !mailbox.is_empty()
+            || !self.port.is_empty()
+            || !self.out.events.is_empty();
         let timeout = if work { Duration::ZERO } else { self.patience(Instant::now()) };
         self.io.wait(timeout, self.pace.gathers());
         self.wake.awake();
@@ -148,6 +165,14 @@ impl<I: Io> Driver<I> {
         for _ in 0..TURN_DATAGRAMS {
             let Some(packet) = self.io.next() else { return };
             self.shard.receive(now, packet, &mut self.out);
+            self.make_room(now);
+        }
+    }
+
+    fn pass_errors(&mut self, now: Instant) {
+        for _ in 0..TURN_ERRORS {
+            let Some(error) = self.io.next_error() else { return };
+            self.shard.unreachable(now, error, &mut self.out);
             self.make_room(now);
         }
     }
@@ -237,22 +262,20 @@ impl<I: Io> Driver<I> {
         drop(done);
     }
 
-    /// Passes on events and hand-overs.
+    /// Passes on events, with what they cause in turn, and hand-overs.
     fn settle(&mut self, now: Instant) {
-        let Self { out, port, shared, index, .. } = self;
-        for event in out.events.drain(..) {
-            match event {
-                Event::Control(Message::Answer { id: OWN_REQUEST, .. }) => {}
-                Event::Control(message) => (shared.events)(message),
-                Event::FlowBound(path) => {
-                    tell(shared, *index, |owner| Letter::Bound { path, owner });
-                }
-                Event::FlowUnbound(path) => {
-                    tell(shared, *index, |owner| Letter::Unbound { path, owner });
-                }
-                Event::RelayOpen(_) | Event::RelayClose(_) | Event::HangUp(_) => {}
+        for _ in 0..SETTLE_ROUNDS {
+            if self.out.events.is_empty() {
+                break;
             }
+            std::mem::swap(&mut self.events, &mut self.out.events);
+            let mut events = std::mem::take(&mut self.events);
+            for event in events.drain(..) {
+                self.pass_on(now, event);
+            }
+            self.events = events;
         }
+        let Self { out, port, .. } = self;
         for at in self.handed..out.hand_overs().len() {
             let hand_over = &out.hand_overs()[at];
             let datagram = &hand_over.datagram;
@@ -263,8 +286,29 @@ impl<I: Io> Driver<I> {
         }
         self.handed = out.hand_overs().len();
         port.notify();
-        if self.handed > 0 && out.transmits().is_empty() {
+        let nothing_to_send = out.transmits().is_empty();
+        if nothing_to_send && (self.handed > 0 || !self.closing.is_empty()) {
             self.flush(now);
+        }
+    }
+
+    fn pass_on(&mut self, now: Instant, event: Event) {
+        let Self { shared, index, .. } = self;
+        match event {
+            Event::Control(Message::Answer { id: OWN_REQUEST, .. }) => {}
+            Event::Control(message) => (shared.events)(message),
+            Event::FlowBound(path) => {
+                tell(shared, *index, |owner| Letter::Bound { path, owner });
+            }
+            Event::FlowUnbound(path) => {
+                tell(shared, *index, |owner| Letter::Unbound { path, owner });
+            }
+            Event::RelayOpen(relayed) => {
+                let opened = self.io.open(relayed).is_ok();
+                self.shard.relay_opened(now, relayed, opened, &mut self.out);
+            }
+            Event::RelayClose(relayed) => self.closing.push(relayed),
+            Event::HangUp(_) => {}
         }
     }
 
@@ -275,6 +319,9 @@ impl<I: Io> Driver<I> {
         self.pace.sent(now, self.out.transmits().len());
         self.out.clear();
         self.handed = 0;
+        for relayed in self.closing.drain(..) {
+            self.io.close(relayed);
+        }
     }
 
     fn publish(&mut self, now: Instant) {

@@ -1,6 +1,8 @@
 //! What the media loop needs of a backend: wait, receive, send.
 
-use relay_shard::{DropReason, Drops, Outbox, Packet};
+use relay_shard::{DropReason, Drops, Outbox, Packet, Unreachable};
+use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Sockets of one shard, with what moves datagrams through them.
@@ -15,6 +17,15 @@ pub(crate) trait Io {
     /// Sends the outbox's packets and counts those that the kernel did not take. When it returns,
     /// the outbox's memory is no longer needed.
     fn flush(&mut self, out: &Outbox);
+
+    /// Opens a socket on a relayed address; what it receives comes on `Path::peer`.
+    fn open(&mut self, relayed: SocketAddr) -> io::Result<()>;
+
+    /// Closes the socket of a relayed address; the port may be free only after the next `wait`.
+    fn close(&mut self, relayed: SocketAddr);
+
+    /// The next ICMP error that datagrams from relayed addresses caused.
+    fn next_error(&mut self) -> Option<Unreachable>;
 
     /// Counters since the start.
     fn counters(&self) -> &IoCounters;
@@ -37,16 +48,24 @@ pub(crate) struct IoCounters {
     pub(crate) runs_out: u64,
     /// System calls of the media loop.
     pub(crate) syscalls: u64,
+    /// Relayed addresses that are open now.
+    pub(crate) relayed: u64,
+    /// Relayed addresses that could not be opened: another program has the port.
+    pub(crate) relayed_in_use: u64,
+    /// The same for want of descriptors or memory.
+    pub(crate) relayed_failed: u64,
     /// Datagrams that the kernel cut off or did not send.
     pub(crate) drops: Drops,
 }
 
 /// The reason under which a failed send of datagrams is counted.
 fn refusal(errno: i32) -> DropReason {
-    match errno {
-        libc::EAGAIN | libc::ENOBUFS | libc::ENOMEM => DropReason::SendBufferFull,
-        _ => DropReason::SendFailed,
-    }
+    if is_full(errno) { DropReason::SendBufferFull } else { DropReason::SendFailed }
+}
+
+/// Whether a send was refused for want of room.
+pub(crate) fn is_full(errno: i32) -> bool {
+    matches!(errno, libc::EAGAIN | libc::ENOBUFS | libc::ENOMEM)
 }
 
 /// Whether a failed run says that this socket's segmentation offload does not work at all, rather

@@ -1,20 +1,28 @@
 //! The dataplane's driver: for each core a pinned executor, a ring, sockets and a `Shard`.
 
 mod addresses;
+mod ancillary;
+mod bind;
 mod config;
 pub mod control;
 mod driver;
+mod epoll;
 mod error;
+mod errqueue;
 mod failure;
 mod identity;
 mod io;
+#[cfg(test)]
+mod io_tests;
 mod mailbox;
 mod mesh;
 mod messages;
 mod metrics;
 mod mmsg;
+mod options;
 mod pace;
 mod relay;
+mod relayed;
 mod router;
 pub mod runs;
 mod snapshot;

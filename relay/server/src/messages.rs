@@ -24,6 +24,10 @@ pub(crate) struct Messages {
     vectors: Vec<libc::iovec>,
 }
 
+// SAFETY: the pointers are written by `fill` and read by the kernel before its caller goes on;
+// between calls they are never followed.
+unsafe impl Send for Messages {}
+
 impl Messages {
     /// Memory for `runs` runs in a batch.
     pub(crate) fn with_capacity(runs: usize) -> Self {
@@ -79,6 +83,21 @@ impl Messages {
         };
 
         if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    }
+
+    /// Sends one run by itself, without waiting; returns its bytes.
+    pub(crate) fn send(
+        &mut self,
+        fd: RawFd,
+        out: &Outbox,
+        runs: &Runs,
+        run: &Run,
+    ) -> io::Result<usize> {
+        self.fill(out, runs, std::iter::once(run));
+        // SAFETY: the header points at the outbox and at memory of `self`, which outlive the call.
+        let sent = unsafe { libc::sendmsg(fd, &raw const self.headers[0].msg_hdr, SEND_FLAGS) };
+
+        usize::try_from(sent).map_err(|_| io::Error::last_os_error())
     }
 
     fn push(&mut self, out: &Outbox, runs: &Runs, run: &Run) {

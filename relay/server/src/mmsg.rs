@@ -1,13 +1,17 @@
 //! The backend on `recvmmsg` and `sendmmsg`: the reference, and the fallback without io_uring.
 
+use crate::epoll::Epoll;
 use crate::io::{Io, IoCounters};
 use crate::messages::{Messages, SEND_FLAGS, empty_header};
 use crate::runs::Runs;
-use crate::sockets::Sockets;
+use crate::sockets::{SocketId, Sockets};
 use crate::train::{CONTROL_BYTES, NAME_BYTES, TRAIN_BYTES, Train, address, segment_size};
 use crate::wake::Wake;
-use relay_shard::{DropReason, Outbox, Packet, Path};
+use relay_shard::{DropReason, Outbox, Packet, Unreachable};
+use std::collections::VecDeque;
 use std::io;
+use std::net::SocketAddr;
+use std::os::fd::RawFd;
 use std::ptr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,11 +29,15 @@ struct Ancillary {
     control: [u8; CONTROL_BYTES],
 }
 
+/// The token of the wake among those of sockets.
+const WAKE: u64 = u64::MAX;
+
 /// A shard's sockets, polled.
 pub(crate) struct Mmsg {
     sockets: Sockets,
     wake: Arc<Wake>,
-    polls: Vec<libc::pollfd>,
+    epoll: Epoll,
+    readable: VecDeque<SocketId>,
     payloads: Vec<u8>,
     ancillary: Vec<Ancillary>,
     vectors: Vec<libc::iovec>,
@@ -38,29 +46,32 @@ pub(crate) struct Mmsg {
     open: Option<Train>,
     messages: Messages,
     runs: Runs,
-    order: Vec<(usize, usize)>,
+    order: Vec<(SocketId, usize)>,
     counters: IoCounters,
 }
 
 /// What `recvmmsg` filled last, and the next of it.
 #[derive(Default)]
 struct Batch {
-    socket: usize,
+    socket: Option<SocketId>,
     filled: usize,
     next: usize,
 }
 
 impl Mmsg {
     /// A backend over these sockets, for batches of up to `packets` sent.
-    pub(crate) fn new(sockets: Sockets, wake: Arc<Wake>, packets: usize) -> Self {
-        let poll = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
-        let mut polls: Vec<_> = (0..sockets.len()).map(|socket| poll(sockets.fd(socket))).collect();
-        polls.push(poll(wake.fd()));
+    pub(crate) fn new(sockets: Sockets, wake: Arc<Wake>, packets: usize) -> io::Result<Self> {
+        let epoll = Epoll::new()?;
+        epoll.add(wake.fd(), WAKE)?;
+        for id in sockets.media() {
+            sockets.fd(id).map_or(Ok(()), |fd| epoll.add(fd, id.bits()))?;
+        }
 
-        Self {
+        Ok(Self {
             sockets,
             wake,
-            polls,
+            epoll,
+            readable: VecDeque::new(),
             payloads: vec![0; BATCH * TRAIN_BYTES],
             ancillary: vec![Ancillary { name: [0; 32], control: [0; CONTROL_BYTES] }; BATCH],
             vectors: Vec::with_capacity(BATCH),
@@ -71,14 +82,15 @@ impl Mmsg {
             runs: Runs::with_capacity(packets),
             order: Vec::with_capacity(packets),
             counters: IoCounters::default(),
-        }
+        })
     }
 
     /// Receives a batch from the next readable socket; false when none is readable any more.
     fn receive(&mut self) -> bool {
-        let sockets = self.sockets.len();
-        let Some(socket) = (0..sockets).find(|&s| self.polls[s].revents & libc::POLLIN != 0) else {
-            return false;
+        let Some(&socket) = self.readable.front() else { return false };
+        let Some(fd) = self.sockets.fd(socket) else {
+            self.readable.pop_front();
+            return true;
         };
         self.point_headers();
         self.counters.syscalls += 1;
@@ -86,7 +98,7 @@ impl Mmsg {
         // true length.
         let filled = unsafe {
             libc::recvmmsg(
-                self.sockets.fd(socket),
+                fd,
                 self.headers.as_mut_ptr(),
                 BATCH as u32,
                 libc::MSG_DONTWAIT,
@@ -95,10 +107,10 @@ impl Mmsg {
         };
         let filled = usize::try_from(filled).unwrap_or(0);
         if filled < BATCH {
-            self.polls[socket].revents = 0;
+            self.readable.pop_front();
         }
         self.counters.trains_in += filled as u64;
-        self.batch = Batch { socket, filled, next: 0 };
+        self.batch = Batch { socket: Some(socket), filled, next: 0 };
 
         true
     }
@@ -139,13 +151,16 @@ impl Mmsg {
             self.counters.drops.count(DropReason::Malformed);
             return None;
         };
-        let path = Path::udp(self.sockets.local(self.batch.socket), remote);
+        let Some(path) = self.batch.socket.and_then(|id| self.sockets.path(id, remote)) else {
+            self.counters.drops.count(DropReason::UnknownPath);
+            return None;
+        };
 
         Some(Train::new(path, start..end, segment_size(control)))
     }
 
     /// Sends the runs at `from..until` of the order, all of one socket.
-    fn send(&mut self, out: &Outbox, socket: usize, from: usize, until: usize) {
+    fn send(&mut self, out: &Outbox, fd: RawFd, from: usize, until: usize) {
         let runs = self.runs.runs();
         let batch = self.order[from..until].iter().map(|&(_, run)| &runs[run]);
         self.messages.fill(out, &self.runs, batch);
@@ -156,12 +171,7 @@ impl Mmsg {
             // SAFETY: the headers point at the outbox and at `self.messages`, which outlive the
             // call.
             let sent = unsafe {
-                libc::sendmmsg(
-                    self.sockets.fd(socket),
-                    headers.as_mut_ptr(),
-                    headers.len() as u32,
-                    SEND_FLAGS,
-                )
+                libc::sendmmsg(fd, headers.as_mut_ptr(), headers.len() as u32, SEND_FLAGS)
             };
             let errno = io::Error::last_os_error().raw_os_error().unwrap_or_default();
             let taken = usize::try_from(sent).unwrap_or(0);
@@ -180,24 +190,28 @@ impl Mmsg {
 
 impl Io for Mmsg {
     fn wait(&mut self, timeout: Duration, _gather: bool) {
-        let unread = self.open.is_some() || self.batch.next < self.batch.filled;
-        let timeout = if unread { Duration::ZERO } else { timeout };
-        let timespec = libc::timespec {
-            tv_sec: timeout.as_secs().try_into().unwrap_or(libc::time_t::MAX),
-            tv_nsec: timeout.subsec_nanos().into(),
-        };
-        self.counters.syscalls += 1;
-        // SAFETY: the pointers are those of a live vector and a live timespec.
-        let ready = unsafe {
-            let polls = self.polls.as_mut_ptr();
-            libc::ppoll(polls, self.polls.len() as u64, &raw const timespec, ptr::null())
-        };
-        if ready < 0 {
-            // Interrupted by a signal: nothing is known to be readable.
-            self.polls.iter_mut().for_each(|poll| poll.revents = 0);
+        let unread =
+            self.open.is_some() || self.batch.next < self.batch.filled || !self.readable.is_empty();
+        if unread {
+            return;
         }
-        if self.polls.last().is_some_and(|poll| poll.revents & libc::POLLIN != 0) {
-            self.wake.clear();
+        let timeout = if self.sockets.has_errors() { Duration::ZERO } else { timeout };
+        self.counters.syscalls += 1;
+        self.epoll.wait(timeout);
+        // Sockets whose errors are not noted now are told again by the next wait.
+        let noted = self.sockets.has_errors();
+        for ready in self.epoll.ready() {
+            if ready.token == WAKE {
+                self.wake.clear();
+                continue;
+            }
+            let id = SocketId::from_bits(ready.token);
+            if ready.readable {
+                self.readable.push_back(id);
+            }
+            if ready.error && !noted && self.sockets.is_relayed(id) {
+                self.sockets.fails(id);
+            }
         }
     }
 
@@ -227,11 +241,14 @@ impl Io for Mmsg {
     }
 
     fn flush(&mut self, out: &Outbox) {
-        self.runs.group(out.transmits(), |path| self.sockets.sends_singly(&path.local));
+        self.runs.group(out.transmits(), |path| self.sockets.sends_singly(path));
         self.order.clear();
         for (index, run) in self.runs.runs().iter().enumerate() {
-            match self.sockets.index(&run.path.local) {
-                Some(socket) => self.order.push((socket, index)),
+            match self.sockets.find(&run.path) {
+                Some(id) if run.unfragmented => {
+                    self.sockets.send_whole(id, out, &self.runs, run, &mut self.counters);
+                }
+                Some(id) => self.order.push((id, index)),
                 None => self.counters.refused(libc::EADDRNOTAVAIL, run.count),
             }
         }
@@ -242,9 +259,26 @@ impl Io for Mmsg {
             let socket = self.order[from].0;
             let same = self.order[from..].iter().take(SENDS_MAX).take_while(|run| run.0 == socket);
             let until = from + same.count();
-            self.send(out, socket, from, until);
+            if let Some(fd) = self.sockets.fd(socket) {
+                self.send(out, fd, from, until);
+            }
             from = until;
         }
+    }
+
+    fn open(&mut self, relayed: SocketAddr) -> io::Result<()> {
+        let id = self.sockets.open(relayed, &mut self.counters)?;
+        let Some(fd) = self.sockets.fd(id) else { return Ok(()) };
+
+        self.epoll.add(fd, id.bits()).inspect_err(|_| self.close(relayed))
+    }
+
+    fn close(&mut self, relayed: SocketAddr) {
+        drop(self.sockets.close(&relayed, &mut self.counters));
+    }
+
+    fn next_error(&mut self) -> Option<Unreachable> {
+        self.sockets.next_error(&mut self.counters, |_| {})
     }
 
     fn counters(&self) -> &IoCounters {

@@ -7,12 +7,13 @@ use crate::mailbox::Mailbox;
 use crate::mesh::{Mesh, Port};
 use crate::metrics::RelayCollector;
 use crate::mmsg::Mmsg;
+use crate::relayed::Descriptors;
 use crate::router::{Events, Router};
 use crate::snapshot::Snapshots;
-use crate::sockets::{self, Sockets};
+use crate::sockets::Sockets;
 use crate::uring::Uring;
 use crate::wake::Wake;
-use crate::{Config, IoKind, StartError, addresses};
+use crate::{Config, IoKind, StartError, addresses, bind};
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
 use nix::sched::{CpuSet, sched_getaffinity};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -28,6 +29,9 @@ use std::time::Instant;
 
 /// Locked memory that glommio asks for before it starts an executor.
 const MEMORY_LOCK_BYTES: u64 = 512 << 10;
+
+/// Sockets of relayed addresses where the limit of open files cannot be read.
+const DESCRIPTORS_USUAL: usize = 768;
 
 /// The running media plane. Dropping it stops it.
 pub struct Relay {
@@ -82,7 +86,7 @@ pub fn start(config: &Config, events: Events) -> Result<Relay, StartError> {
         return Err(StartError::Shards(shards));
     }
     let listen = addresses::expand(&config.listen)?;
-    let sockets = sockets::bind(&listen, shards)?;
+    let sockets = bind::bind(&listen, shards, &descriptors())?;
     let listen: Vec<_> = sockets[0].locals().collect();
     let candidates = addresses::candidates(config, &listen)?;
     let identity = identity::load_or_create(&config.data_directory)?;
@@ -236,13 +240,20 @@ impl Seat {
                     let _ = ready.send(Ok(()));
                     return Driver::new(index, shard, io, wake, port, shared).run().await;
                 }
-                Err((error, sockets)) => {
+                Err(refused) => {
+                    let (error, sockets) = *refused;
                     tracing::warn!(shard = index, %error, "no io_uring here: media.io = mmsg");
                     sockets
                 }
             },
         };
-        let io = Mmsg::new(sockets, wake.clone(), OUTBOX_PACKETS);
+        let io = match Mmsg::new(sockets, wake.clone(), OUTBOX_PACKETS) {
+            Ok(io) => io,
+            Err(error) => {
+                let _ = ready.send(Err(error.to_string()));
+                return;
+            }
+        };
         let _ = ready.send(Ok(()));
         Driver::new(index, shard, io, wake, port, shared).run().await;
     }
@@ -294,6 +305,18 @@ fn cpus() -> Vec<usize> {
         (0..CpuSet::count()).filter(|&cpu| set.is_set(cpu).unwrap_or(false)).collect();
 
     if allowed.is_empty() { vec![0] } else { allowed }
+}
+
+/// Raises the limit of open files as far as it goes, and leaves a quarter of it to everything that
+/// is no relayed address.
+fn descriptors() -> Descriptors {
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
+        return Descriptors::new(DESCRIPTORS_USUAL);
+    };
+    let raised = setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok();
+    let limit = if raised { hard } else { soft };
+
+    Descriptors::new(usize::try_from(limit / 4 * 3).unwrap_or(usize::MAX))
 }
 
 fn raise_memory_lock() -> Result<(), StartError> {

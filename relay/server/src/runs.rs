@@ -1,7 +1,7 @@
 //! Groups packets into runs, each of which leaves as one `UDP_SEGMENT` send: packets of one path,
 //! all of one size except that the last may be shorter.
 
-use relay_shard::{Path, Transmit};
+use relay_shard::{Path, Transmit, Via};
 use std::collections::HashMap;
 
 /// Packets in one run: the kernel's limit before Linux 6.9 (`UDP_MAX_SEGMENTS`).
@@ -21,6 +21,8 @@ pub struct Run {
     pub segment: usize,
     /// Number of packets.
     pub count: usize,
+    /// Rather not sent than in fragments; then it is one packet.
+    pub unfragmented: bool,
     bytes: usize,
     head: u32,
     tail: u32,
@@ -34,6 +36,7 @@ impl Run {
             path: transmit.path,
             segment: len,
             count: 1,
+            unfragmented: transmit.unfragmented,
             bytes: len,
             head: index,
             tail: index,
@@ -44,6 +47,7 @@ impl Run {
     fn accepts(&self, len: usize) -> bool {
         // A shorter packet ends its run, and an empty one cannot be told from none.
         len > 0
+            && !self.unfragmented
             && len <= self.segment
             && self.tail_len == self.segment
             && self.count < RUN_SEGMENTS_MAX
@@ -69,15 +73,20 @@ impl Runs {
         }
     }
 
-    /// Groups a batch: each packet is in exactly one run, and a path's packets keep their order
-    /// over its runs. A packet of which `alone` holds is a run of its own.
+    /// Groups a batch: each datagram is in exactly one run, and a path's datagrams keep their order
+    /// over its runs. One that must not be fragmented, or of which `alone` holds, is a run of its
+    /// own. Messages for TCP connections are in none.
     pub fn group(&mut self, transmits: &[Transmit], alone: impl Fn(&Path) -> bool) {
         self.runs.clear();
         self.next.clear();
         self.next.resize(transmits.len(), NONE);
         self.open.clear();
         for (index, transmit) in (0u32..).zip(transmits) {
-            if alone(&transmit.path) || !self.append(index, transmit) {
+            if transmit.path.via == Via::Tcp {
+                continue;
+            }
+            let single = transmit.unfragmented || alone(&transmit.path);
+            if single || !self.append(index, transmit) {
                 self.open.insert(transmit.path, self.runs.len() as u32);
                 self.runs.push(Run::new(index, transmit));
             }

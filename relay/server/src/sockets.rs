@@ -1,18 +1,48 @@
-//! One shard's sockets: unconnected, one per local address, SO_REUSEPORT among the shards.
+//! One shard's sockets: unconnected, one per local address, SO_REUSEPORT among the shards; and one
+//! for each relayed address.
 
-use crate::StartError;
-use crate::addresses::Listen;
-use crate::io::{IoCounters, offload_is_broken, retry_singly};
+use crate::errqueue::{self, Found};
+use crate::io::{IoCounters, is_full, offload_is_broken, retry_singly};
 use crate::messages::Messages;
+use crate::options;
+use crate::relayed::{Descriptors, Place, Relayed};
 use crate::runs::{Run, Runs};
-use relay_shard::Outbox;
-use socket2::{Domain, Protocol, Socket, Type};
+use relay_shard::{DropReason, Outbox, Path, Unreachable, Via};
+use socket2::Socket;
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, RawFd};
+use std::time::{Duration, Instant};
 
-/// Kernel memory for datagrams in each direction of a socket: 30 ms of 1 Gbit/s.
-const SOCKET_BUFFER_BYTES: usize = 4 << 20;
+/// Errors that may wait for the shard.
+const ERRORS_MAX: usize = 256;
+
+/// Errors that a refused send reads before it is tried again.
+const ERRORS_A_SEND: usize = 8;
+
+/// How often a lack of descriptors or memory is told.
+const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
+
+/// One of a shard's sockets: those of media addresses first, then those of relayed ones, each with
+/// a generation that tells two sockets at the same place apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct SocketId(u64);
+
+impl SocketId {
+    /// Index below, generation above 32 bits.
+    pub(crate) fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    pub(crate) fn bits(self) -> u64 {
+        self.0
+    }
+
+    pub(crate) fn index(self) -> usize {
+        self.0 as u32 as usize
+    }
+}
 
 struct Bound {
     socket: Socket,
@@ -21,161 +51,280 @@ struct Bound {
 }
 
 /// One shard's sockets.
-#[derive(Default)]
 pub(crate) struct Sockets {
     bound: Vec<Bound>,
+    relayed: Relayed,
     any_single: bool,
+    /// Relayed sockets that have errors to tell.
+    failing: VecDeque<SocketId>,
+    errors: VecDeque<Unreachable>,
+    /// Headers for sending a refused run again.
+    again: Messages,
+    complained: Option<Instant>,
 }
 
 impl Sockets {
+    /// No sockets yet.
+    pub(crate) fn new(descriptors: Descriptors) -> Self {
+        Self {
+            bound: Vec::new(),
+            relayed: Relayed::new(descriptors),
+            any_single: false,
+            failing: VecDeque::new(),
+            errors: VecDeque::with_capacity(ERRORS_MAX),
+            again: Messages::with_capacity(1),
+            complained: None,
+        }
+    }
+
+    /// Adds the socket of a media address.
+    pub(crate) fn add(&mut self, socket: Socket, local: SocketAddr) {
+        self.bound.push(Bound { socket, local, single: false });
+    }
+
+    /// The media addresses.
     pub(crate) fn locals(&self) -> impl Iterator<Item = SocketAddr> + '_ {
         self.bound.iter().map(|bound| bound.local)
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.bound.len()
+    /// The sockets of media addresses.
+    pub(crate) fn media(&self) -> impl Iterator<Item = SocketId> + use<> {
+        (0..self.bound.len() as u64).map(SocketId)
     }
 
-    pub(crate) fn fd(&self, socket: usize) -> RawFd {
-        self.bound[socket].socket.as_raw_fd()
+    /// A socket's descriptor, if it is still the one.
+    pub(crate) fn fd(&self, id: SocketId) -> Option<RawFd> {
+        match self.place(id) {
+            None => self.bound.get(id.index()).map(|bound| bound.socket.as_raw_fd()),
+            Some(place) => self.relayed.get(place).map(|(fd, _)| fd),
+        }
     }
 
-    pub(crate) fn local(&self, socket: usize) -> SocketAddr {
-        self.bound[socket].local
+    /// The path of what a socket receives from `remote`, if it is still the one.
+    pub(crate) fn path(&self, id: SocketId, remote: SocketAddr) -> Option<Path> {
+        match self.place(id) {
+            None => self.bound.get(id.index()).map(|bound| Path::udp(bound.local, remote)),
+            Some(place) => self.relayed.get(place).map(|(_, local)| Path::peer(local, remote)),
+        }
     }
 
-    /// The socket of a local address.
-    pub(crate) fn index(&self, local: &SocketAddr) -> Option<usize> {
-        self.bound.iter().position(|bound| bound.local == *local)
+    /// The socket by which a path's datagrams leave.
+    pub(crate) fn find(&self, path: &Path) -> Option<SocketId> {
+        match path.via {
+            Via::Udp => {
+                let index = self.bound.iter().position(|bound| bound.local == path.local)?;
+                Some(SocketId(index as u64))
+            }
+            Via::Peer => self.relayed.find(&path.local).map(|place| self.id(place)),
+            Via::Tcp | Via::Inside => None,
+        }
     }
 
-    /// Whether segmentation offload was found broken on the socket of this address.
-    pub(crate) fn sends_singly(&self, local: &SocketAddr) -> bool {
-        self.any_single && self.bound.iter().any(|bound| bound.single && bound.local == *local)
+    /// Whether this is the socket of a relayed address.
+    pub(crate) fn is_relayed(&self, id: SocketId) -> bool {
+        self.place(id).is_some()
     }
 
-    /// Deals with a run that the kernel refused: sends it again datagram by datagram where that
+    /// Opens a socket on a relayed address.
+    pub(crate) fn open(
+        &mut self,
+        relayed: SocketAddr,
+        counters: &mut IoCounters,
+    ) -> io::Result<SocketId> {
+        let opened = self.relayed.open(relayed).map(|place| self.id(place));
+        if let Err(error) = &opened {
+            self.complain(error, counters);
+        }
+        counters.relayed = self.relayed.len() as u64;
+
+        opened
+    }
+
+    /// Takes out the socket of a relayed address, to be closed by the caller.
+    pub(crate) fn close(
+        &mut self,
+        relayed: &SocketAddr,
+        counters: &mut IoCounters,
+    ) -> Option<(SocketId, Socket)> {
+        let (place, socket) = self.relayed.take(relayed)?;
+        counters.relayed = self.relayed.len() as u64;
+
+        Some((self.id(place), socket))
+    }
+
+    /// Whether segmentation offload was found broken on the socket of this path.
+    pub(crate) fn sends_singly(&self, path: &Path) -> bool {
+        self.any_single && self.find(path).is_some_and(|id| self.is_single(id))
+    }
+
+    /// Notes that a relayed socket has errors to tell.
+    pub(crate) fn fails(&mut self, id: SocketId) {
+        self.failing.push_back(id);
+    }
+
+    /// Whether errors wait to be read.
+    pub(crate) fn has_errors(&self) -> bool {
+        !self.failing.is_empty() || !self.errors.is_empty()
+    }
+
+    /// The next ICMP error; `told` gets each socket that has told all of its errors.
+    pub(crate) fn next_error(
+        &mut self,
+        counters: &mut IoCounters,
+        mut told: impl FnMut(SocketId),
+    ) -> Option<Unreachable> {
+        if let Some(error) = self.errors.pop_front() {
+            return Some(error);
+        }
+        while let Some(&id) = self.failing.front() {
+            match self.take_error(id, counters) {
+                Some(Found::Unreachable(error)) => return Some(error),
+                Some(Found::Local) => {}
+                None => {
+                    self.failing.pop_front();
+                    told(id);
+                }
+            }
+        }
+
+        None
+    }
+
+    /// Deals with a run that the kernel refused: sends it again, datagram by datagram where that
     /// may help, and counts what is lost.
     pub(crate) fn recover(
         &mut self,
         out: &Outbox,
         runs: &Runs,
         run: &Run,
-        errno: i32,
+        mut errno: i32,
         counters: &mut IoCounters,
     ) {
-        let Some(index) = self.index(&run.path.local) else {
+        let Some((id, fd)) = self.find(&run.path).and_then(|id| Some((id, self.fd(id)?))) else {
             return counters.refused(errno, run.count);
         };
+        // An error of an earlier datagram is told by the next send, which is not made.
+        if self.read_errors(id, errno, counters) {
+            counters.syscalls += 1;
+            match self.again.send(fd, out, runs, run) {
+                Ok(bytes) => return counters.sent(run.count, bytes),
+                Err(error) => errno = error.raw_os_error().unwrap_or_default(),
+            }
+        }
         if run.count == 1 || !retry_singly(errno) {
             return counters.refused(errno, run.count);
         }
-        let bound = &mut self.bound[index];
-        if offload_is_broken(errno, run.segment) && !bound.single {
+        if offload_is_broken(errno, run.segment) && !self.is_single(id) {
             let error = io::Error::from_raw_os_error(errno);
-            tracing::warn!(address = %bound.local, %error, "no UDP_SEGMENT here: sending singly");
-            bound.single = true;
-            self.any_single = true;
+            tracing::warn!(address = %run.path.local, %error, "no UDP_SEGMENT: sending singly");
+            self.make_single(id);
         }
         for member in runs.members(run) {
             let datagram = out.bytes(&out.transmits()[member]);
             counters.syscalls += 1;
-            match Messages::send_alone(self.fd(index), run.path.remote, datagram) {
+            match Messages::send_alone(fd, run.path.remote, datagram) {
                 Ok(()) => counters.sent(1, datagram.len()),
                 Err(error) => counters.refused(error.raw_os_error().unwrap_or_default(), 1),
             }
         }
     }
-}
 
-/// Opens the sockets of all shards, their options set.
-pub(crate) fn bind(listen: &[Listen], shards: u16) -> Result<Vec<Sockets>, StartError> {
-    let mut all: Vec<Sockets> = (0..shards).map(|_| Sockets::default()).collect();
-    for wanted in listen {
-        match bind_address(wanted.address, &mut all) {
-            Ok(()) => {}
-            // An address found behind a wildcard may be tentative or just gone.
-            Err(StartError::AddressNotHere(address)) if wanted.found => {
-                tracing::warn!(%address, "media.listen: this address cannot be used now");
-            }
-            Err(error) => return Err(error),
+    /// Sends a datagram whole or not at all (RFC 8656, section 14).
+    pub(crate) fn send_whole(
+        &mut self,
+        id: SocketId,
+        out: &Outbox,
+        runs: &Runs,
+        run: &Run,
+        counters: &mut IoCounters,
+    ) {
+        let Some(fd) = self.fd(id) else { return counters.refused(libc::EADDRNOTAVAIL, 1) };
+        counters.syscalls += 3;
+        let sent = options::fragment(fd, run.path.local, false).and_then(|()| {
+            let sent = self.again.send(fd, out, runs, run);
+            let errno = sent.as_ref().err().and_then(io::Error::raw_os_error);
+            let earlier = errno.is_some_and(|errno| self.read_errors(id, errno, counters));
+            if earlier { self.again.send(fd, out, runs, run) } else { sent }
+        });
+        let _ = options::fragment(fd, run.path.local, true);
+        match sent.map_err(|error| error.raw_os_error().unwrap_or_default()) {
+            Ok(bytes) => counters.sent(1, bytes),
+            Err(libc::EMSGSIZE) => counters.drops.count(DropReason::WouldFragment),
+            Err(errno) => counters.refused(errno, 1),
         }
     }
-    if all.iter().any(|sockets| sockets.bound.is_empty()) {
-        return Err(StartError::NoAddress);
+
+    /// Reads what errors a socket has to tell after a send was refused; whether there were any of
+    /// earlier datagrams.
+    fn read_errors(&mut self, id: SocketId, errno: i32, counters: &mut IoCounters) -> bool {
+        if self.place(id).is_none() || is_full(errno) {
+            return false;
+        }
+        // Nothing else than an earlier datagram's error refuses so where nobody has connected.
+        let mut earlier = errno == libc::ECONNREFUSED;
+        for _ in 0..ERRORS_A_SEND {
+            match self.take_error(id, counters) {
+                Some(Found::Unreachable(error)) => {
+                    earlier = true;
+                    if self.errors.len() < ERRORS_MAX {
+                        self.errors.push_back(error);
+                    }
+                }
+                Some(Found::Local) => {}
+                None => break,
+            }
+        }
+
+        earlier
     }
 
-    Ok(all)
-}
+    fn take_error(&self, id: SocketId, counters: &mut IoCounters) -> Option<Found> {
+        let (fd, relayed) = self.relayed.get(self.place(id)?)?;
+        counters.syscalls += 1;
 
-fn bind_address(wanted: SocketAddr, all: &mut [Sockets]) -> Result<(), StartError> {
-    let failed = |error: io::Error| match error.raw_os_error() {
-        Some(libc::EADDRINUSE) => StartError::PortTaken(wanted),
-        Some(libc::EADDRNOTAVAIL) => StartError::AddressNotHere(wanted),
-        Some(libc::EACCES | libc::EPERM) => StartError::PortNotAllowed(wanted),
-        _ => StartError::Socket { address: wanted, error },
-    };
-    // With SO_REUSEPORT two relays of one user would share a port and each get half of the
-    // datagrams: a socket without it finds out whether anybody is there.
-    let alone = socket(wanted, false).and_then(|probe| {
-        probe.bind(&wanted.into())?;
-        probe.local_addr()
-    });
-    let local = alone.map_err(failed)?.as_socket().unwrap_or(wanted);
-    for sockets in all {
-        let socket = socket(local, true).map_err(failed)?;
-        socket.bind(&local.into()).map_err(failed)?;
-        set_options(&socket, local).map_err(failed)?;
-        sockets.bound.push(Bound { socket, local, single: false });
+        errqueue::take(fd, relayed)
     }
 
-    Ok(())
-}
-
-fn socket(address: SocketAddr, share: bool) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
-    if address.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
-    socket.set_reuse_port(share)?;
-
-    Ok(socket)
-}
-
-fn set_options(socket: &Socket, local: SocketAddr) -> io::Result<()> {
-    let bytes = SOCKET_BUFFER_BYTES as i32;
-    // Beyond the sysctl's maximum only with CAP_NET_ADMIN; else as much as it allows.
-    if set_option(socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, bytes).is_err() {
-        socket.set_recv_buffer_size(SOCKET_BUFFER_BYTES)?;
-    }
-    if set_option(socket, libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, bytes).is_err() {
-        socket.set_send_buffer_size(SOCKET_BUFFER_BYTES)?;
-    }
-    // The kernel reports twice of what is set.
-    if socket.recv_buffer_size()? < SOCKET_BUFFER_BYTES {
-        tracing::warn!(
-            address = %local,
-            "small receive buffer: raise it with `sysctl net.core.rmem_max={SOCKET_BUFFER_BYTES}`"
-        );
-    }
-    if let Err(error) = set_option(socket, libc::SOL_UDP, libc::UDP_GRO, 1) {
-        tracing::warn!(address = %local, %error, "no UDP_GRO here: receiving singly");
+    fn complain(&mut self, error: &io::Error, counters: &mut IoCounters) {
+        if error.raw_os_error() == Some(libc::EADDRINUSE) {
+            counters.relayed_in_use += 1;
+            return;
+        }
+        counters.relayed_failed += 1;
+        if self.complained.is_none_or(|last| last.elapsed() >= COMPLAIN_EVERY) {
+            self.complained = Some(Instant::now());
+            tracing::error!(
+                %error,
+                open = self.relayed.len(),
+                "no socket for an allocation: raise the limit of open files (LimitNOFILE)"
+            );
+        }
     }
 
-    Ok(())
-}
+    fn place(&self, id: SocketId) -> Option<Place> {
+        let slot = id.index().checked_sub(self.bound.len())?;
 
-fn set_option(socket: &Socket, level: i32, name: i32, value: i32) -> io::Result<()> {
-    // SAFETY: the pointer and length are those of a live integer, which is only read.
-    let result = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            level,
-            name,
-            (&raw const value).cast(),
-            size_of::<i32>() as libc::socklen_t,
-        )
-    };
+        Some(Place { slot: slot as u32, generation: (id.0 >> 32) as u32 })
+    }
 
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    fn id(&self, place: Place) -> SocketId {
+        let index = self.bound.len() as u64 + u64::from(place.slot);
+
+        SocketId(u64::from(place.generation) << 32 | index)
+    }
+
+    fn is_single(&self, id: SocketId) -> bool {
+        match self.place(id) {
+            None => self.bound.get(id.index()).is_some_and(|bound| bound.single),
+            Some(place) => self.relayed.is_single(place),
+        }
+    }
+
+    fn make_single(&mut self, id: SocketId) {
+        self.any_single = true;
+        match self.place(id) {
+            None => self.bound[id.index()].single = true,
+            Some(place) => self.relayed.make_single(place),
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! A received buffer: one datagram, or several of one sender that the kernel glued (UDP_GRO).
 
+use crate::ancillary::pieces;
 use relay_shard::Path;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::ops::Range;
@@ -67,22 +68,11 @@ pub(crate) fn address(name: &[u8]) -> Option<SocketAddr> {
 }
 
 /// Finds the segment size of a glued train in ancillary data (`UDP_GRO`).
-pub(crate) fn segment_size(mut control: &[u8]) -> Option<usize> {
-    const HEADER: usize = size_of::<libc::cmsghdr>();
-    loop {
-        let (len, rest) = control.split_first_chunk::<{ size_of::<usize>() }>()?;
-        let (level, rest) = rest.split_first_chunk::<4>()?;
-        let (kind, data) = rest.split_first_chunk::<4>()?;
-        let len = usize::from_ne_bytes(*len);
-        if i32::from_ne_bytes(*level) == libc::SOL_UDP && i32::from_ne_bytes(*kind) == libc::UDP_GRO
-        {
-            return usize::try_from(i32::from_ne_bytes(*data.first_chunk::<4>()?)).ok();
-        }
-        if len < HEADER {
-            return None;
-        }
-        control = control.get(len.next_multiple_of(size_of::<usize>())..)?;
-    }
+pub(crate) fn segment_size(control: &[u8]) -> Option<usize> {
+    let mut pieces = pieces(control);
+    let size = pieces.find(|p| p.level == libc::SOL_UDP && p.kind == libc::UDP_GRO)?;
+
+    usize::try_from(i32::from_ne_bytes(*size.data.first_chunk::<4>()?)).ok()
 }
 
 #[cfg(test)]

@@ -3,21 +3,27 @@
 
 use proptest::prelude::*;
 use relay_server::runs::{RUN_BYTES_MAX, RUN_SEGMENTS_MAX, Runs};
-use relay_shard::{Path, Transmit};
+use relay_shard::{Path, Transmit, Via};
 use std::collections::HashSet;
 use std::net::SocketAddr;
 
-/// A batch of packets to a few paths, with few sizes, so that runs happen.
+/// A batch of packets to a few paths, with few sizes, so that runs happen; a few must not be
+/// fragmented, and one of the paths is a TCP connection.
 fn batch() -> impl Strategy<Value = Vec<Transmit>> {
     let size = prop_oneof![Just(1200usize), Just(1100), Just(160), 0usize..1500, Just(30_000)];
-    proptest::collection::vec((0u16..4, size), 0..400).prop_map(|packets| {
+    proptest::collection::vec((0u16..5, size, 0u8..10), 0..400).prop_map(|packets| {
         let mut at = 0;
-        let transmit = |(to, len): (u16, usize)| {
+        let transmit = |(to, len, rare): (u16, usize, u8)| {
             let start = at;
             at += len;
             let local = SocketAddr::from(([127, 0, 0, 1], 3478));
             let remote = SocketAddr::from(([127, 0, 0, 2], to + 1));
-            Transmit { path: Path::udp(local, remote), range: start..at, unfragmented: false }
+            let path = match to {
+                0 => Path::tcp(local, remote),
+                1 => Path::peer(local, remote),
+                _ => Path::udp(local, remote),
+            };
+            Transmit { path, range: start..at, unfragmented: rare == 0 }
         };
         packets.into_iter().map(transmit).collect()
     })
@@ -25,7 +31,7 @@ fn batch() -> impl Strategy<Value = Vec<Transmit>> {
 
 proptest! {
     #[test]
-    fn every_packet_leaves_once_in_its_paths_order_within_the_limits(
+    fn every_datagram_leaves_once_in_its_paths_order_within_the_limits(
         batches in proptest::collection::vec(batch(), 1..4),
         alone in any::<bool>(),
     ) {
@@ -38,6 +44,8 @@ proptest! {
                 let members: Vec<usize> = runs.members(run).collect();
                 let sizes: Vec<usize> = members.iter().map(|&m| batch[m].range.len()).collect();
                 prop_assert_eq!(members.len(), run.count);
+                let whole = members.iter().any(|&m| batch[m].unfragmented);
+                prop_assert!(run.unfragmented == whole && (run.count == 1 || !whole));
                 prop_assert!(run.count <= RUN_SEGMENTS_MAX && (run.count == 1 || !alone));
                 prop_assert!(run.count == 1 || sizes.iter().sum::<usize>() <= RUN_BYTES_MAX);
                 let (last, full) = sizes.split_last().unwrap();
@@ -50,7 +58,8 @@ proptest! {
                     prop_assert!(before.is_none_or(|before| before < member));
                 }
             }
-            prop_assert_eq!(seen.len(), batch.len());
+            let datagrams = batch.iter().filter(|packet| packet.path.via != Via::Tcp);
+            prop_assert_eq!(seen.len(), datagrams.count());
         }
     }
 }

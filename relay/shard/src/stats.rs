@@ -70,6 +70,8 @@ drop_reasons! {
     SendBufferFull = "send_buffer_full"
     /// The kernel refused to send.
     SendFailed = "send_failed"
+    /// A datagram that must not be fragmented and is longer than the path takes.
+    WouldFragment = "would_fragment"
     /// A datagram longer than the receive buffer.
     Truncated = "truncated"
     /// A message for a connection whose reader does not keep up.

@@ -14,6 +14,7 @@ pub(crate) struct Buffers {
     buffer_bytes: usize,
     count: u16,
     tail: u16,
+    lent: usize,
 }
 
 impl Buffers {
@@ -36,7 +37,7 @@ impl Buffers {
             return Err(io::Error::last_os_error());
         }
 
-        Ok(Self { memory: memory.cast(), buffer_bytes, count, tail: 0 })
+        Ok(Self { memory: memory.cast(), buffer_bytes, count, tail: 0, lent: 0 })
     }
 
     /// Registers the ring as group `group` and lends all buffers.
@@ -56,6 +57,16 @@ impl Buffers {
         (0..self.count).for_each(|id| self.lend(id));
 
         Ok(())
+    }
+
+    /// Notes that the kernel has given back a buffer.
+    pub(crate) fn returned(&mut self) {
+        self.lent -= 1;
+    }
+
+    /// Buffers that the kernel may fill.
+    pub(crate) fn lent(&self) -> usize {
+        self.lent
     }
 
     /// The bytes of a buffer that the kernel has given back.
@@ -80,6 +91,7 @@ impl Buffers {
         // SAFETY: the tail is an aligned u16 in the ring's page, shared with the kernel only.
         let tail = unsafe { &*BufRingEntry::tail(self.memory.cast()).cast::<AtomicU16>() };
         tail.store(self.tail, Ordering::Release);
+        self.lent += 1;
     }
 
     fn start(&self, id: u16) -> *mut u8 {

@@ -5,16 +5,20 @@ mod buffers;
 
 use crate::io::{Io, IoCounters};
 use crate::messages::{Messages, SEND_FLAGS, empty_header};
+use crate::relayed::Descriptors;
 use crate::runs::Runs;
-use crate::sockets::Sockets;
+use crate::sockets::{SocketId, Sockets};
 use crate::train::{CONTROL_BYTES, NAME_BYTES, TRAIN_BYTES, Train, address, segment_size};
 use crate::wake::Wake;
 use buffers::Buffers;
+use io_uring::squeue::Flags;
 use io_uring::types::{CancelBuilder, Fd, RecvMsgOut, SubmitArgs, Timespec};
 use io_uring::{IoUring, cqueue, opcode, squeue};
-use relay_shard::{DropReason, Outbox, Packet, Path};
+use relay_shard::{DropReason, Outbox, Packet, Unreachable};
 use std::collections::VecDeque;
 use std::io;
+use std::net::SocketAddr;
+use std::os::fd::IntoRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +27,10 @@ const SENDS_MAX: usize = 1024;
 
 /// Entries of the submission queue: a batch of sends, and room to arm receives.
 const QUEUE_ENTRIES: u32 = 2048;
+
+/// Entries of the completion queue: when all receive buffers are filled, each socket that a
+/// process may have ends its receive, and the queue should take all that in.
+const COMPLETION_ENTRIES: u32 = 16_384;
 
 /// Receive buffers of a shard; pages of them that no train ever filled are not resident.
 const BUFFERS: u16 = 128;
@@ -39,15 +47,23 @@ const GATHER_COMPLETIONS: usize = 64;
 /// Milliseconds to wait for cancelled receives.
 const CANCEL_ROUNDS: usize = 100;
 
+/// Cancelled receives that are waited for at once.
+const CANCELLED_MAX: usize = 4_096;
+
 const GROUP: u16 = 0;
 
-const RECEIVE: u64 = 1 << 32;
-const SEND: u64 = 2 << 32;
-const WAKE: u64 = 3 << 32;
-const KIND: u64 = u64::MAX << 32;
+/// A receive of the socket whose id stands below.
+const RECEIVE: u64 = 1 << 60;
+/// The send of the run whose index stands below.
+const SEND: u64 = 2 << 60;
+const WAKE: u64 = 3 << 60;
+/// Cancels a receive, or closes a socket; only a failure is told, and means that nothing was left
+/// to do.
+const CLOSE: u64 = 4 << 60;
+const KIND: u64 = 0xf << 60;
 
 struct Received {
-    socket: usize,
+    socket: SocketId,
     buffer: u16,
     len: usize,
 }
@@ -61,8 +77,15 @@ pub(crate) struct Uring {
     messages: Messages,
     sockets: Sockets,
     wake: Arc<Wake>,
+    /// Which sockets receive, by index.
     armed: Vec<bool>,
+    /// Receives that have not ended, those of closed sockets among them.
+    receives: usize,
+    /// Sockets of relayed addresses whose receive is to be armed.
+    rearm: VecDeque<SocketId>,
     wake_armed: bool,
+    /// Receives that ended, and how; of one batch of completions.
+    ended: Vec<(SocketId, i32)>,
     ready: VecDeque<Received>,
     open: Option<(u16, Train)>,
     runs: Runs,
@@ -78,10 +101,10 @@ impl Uring {
         sockets: Sockets,
         wake: Arc<Wake>,
         packets: usize,
-    ) -> Result<Self, (io::Error, Sockets)> {
+    ) -> Result<Self, Box<(io::Error, Sockets)>> {
         let (ring, buffers) = match Self::ring() {
             Ok(made) => made,
-            Err(error) => return Err((error, sockets)),
+            Err(error) => return Err(Box::new((error, sockets))),
         };
         let mut receive_header = Box::new(empty_header());
         receive_header.msg_namelen = NAME_BYTES as u32;
@@ -92,10 +115,13 @@ impl Uring {
             receive_header,
             wake_value: Box::new(0),
             messages: Messages::with_capacity(SENDS_MAX),
-            armed: vec![false; sockets.len()],
+            armed: vec![false; sockets.media().count()],
+            receives: 0,
+            rearm: VecDeque::new(),
             sockets,
             wake,
             wake_armed: false,
+            ended: Vec::new(),
             ready: VecDeque::with_capacity(BUFFERS.into()),
             open: None,
             runs: Runs::with_capacity(packets),
@@ -106,7 +132,7 @@ impl Uring {
         uring.arm();
         match uring.probe() {
             Ok(()) => Ok(uring),
-            Err(error) => Err((error, uring.into_sockets())),
+            Err(error) => Err(Box::new((error, uring.into_sockets()))),
         }
     }
 
@@ -115,7 +141,7 @@ impl Uring {
             .setup_single_issuer()
             .setup_defer_taskrun()
             .setup_submit_all()
-            .setup_cqsize(2 * QUEUE_ENTRIES)
+            .setup_cqsize(COMPLETION_ENTRIES)
             .build(QUEUE_ENTRIES)?;
         let mut buffers = Buffers::new(BUFFERS, BUFFER_BYTES)?;
         // SAFETY: `Uring` drops its ring before its buffers.
@@ -136,17 +162,19 @@ impl Uring {
     }
 
     fn into_sockets(mut self) -> Sockets {
-        std::mem::take(&mut self.sockets)
+        let none = Sockets::new(Descriptors::new(0));
+
+        std::mem::replace(&mut self.sockets, none)
     }
 
     fn arm(&mut self) {
-        for socket in 0..self.armed.len() {
-            if !std::mem::replace(&mut self.armed[socket], true) {
-                let fd = Fd(self.sockets.fd(socket));
-                let entry = opcode::RecvMsgMulti::new(fd, &raw const *self.receive_header, GROUP)
-                    .build()
-                    .user_data(RECEIVE | socket as u64);
-                self.push(&entry);
+        for socket in self.sockets.media() {
+            self.receive(socket);
+        }
+        // No more than can receive something: without a buffer a receive ends at once.
+        for _ in 0..self.rearm.len().min(self.buffers.lent()) {
+            if let Some(socket) = self.rearm.pop_front() {
+                self.receive(socket);
             }
         }
         if !std::mem::replace(&mut self.wake_armed, true) {
@@ -154,6 +182,19 @@ impl Uring {
             let entry = opcode::Read::new(Fd(self.wake.fd()), value, 8).build().user_data(WAKE);
             self.push(&entry);
         }
+    }
+
+    /// Arms a socket's receive, unless it is armed, or closed.
+    fn receive(&mut self, socket: SocketId) {
+        let Some(fd) = self.sockets.fd(socket) else { return };
+        if std::mem::replace(&mut self.armed[socket.index()], true) {
+            return;
+        }
+        self.receives += 1;
+        let entry = opcode::RecvMsgMulti::new(Fd(fd), &raw const *self.receive_header, GROUP)
+            .build()
+            .user_data(RECEIVE | socket.bits());
+        self.push(&entry);
     }
 
     fn push(&mut self, entry: &squeue::Entry) {
@@ -184,33 +225,59 @@ impl Uring {
     }
 
     fn reap(&mut self) {
-        let Self { ring, buffers, ready, armed, failed, counters, .. } = self;
+        let Self { ring, buffers, runs, failed, counters, .. } = self;
         for entry in ring.completion() {
-            let index = (entry.user_data() & !KIND) as usize;
+            let below = entry.user_data() & !KIND;
             match entry.user_data() & KIND {
                 RECEIVE => {
-                    armed[index] &= cqueue::more(entry.flags());
-                    let Some(buffer) = cqueue::buffer_select(entry.flags()) else { continue };
-                    match usize::try_from(entry.result()) {
-                        Ok(len) => ready.push_back(Received { socket: index, buffer, len }),
-                        Err(_) => buffers.lend(buffer),
+                    let socket = SocketId::from_bits(below);
+                    if let Some(buffer) = cqueue::buffer_select(entry.flags()) {
+                        buffers.returned();
+                        match usize::try_from(entry.result()) {
+                            Ok(len) => self.ready.push_back(Received { socket, buffer, len }),
+                            Err(_) => buffers.lend(buffer),
+                        }
+                    }
+                    if !cqueue::more(entry.flags()) {
+                        self.ended.push((socket, entry.result()));
                     }
                 }
                 SEND => {
                     self.sends_in_flight -= 1;
+                    let index = below as usize;
                     match usize::try_from(entry.result()) {
-                        Ok(bytes) => counters.bytes_out += bytes as u64,
+                        Ok(bytes) => counters.sent(runs.runs()[index].count, bytes),
                         Err(_) => failed.push((index, -entry.result())),
                     }
                 }
-                _ => self.wake_armed = false,
+                WAKE => self.wake_armed = false,
+                _ => {}
             }
+        }
+        while let Some((socket, result)) = self.ended.pop() {
+            self.receive_ended(socket, result);
+        }
+    }
+
+    /// A receive ends for want of a buffer, by an error of the socket, or because it was closed.
+    fn receive_ended(&mut self, socket: SocketId, result: i32) {
+        self.receives -= 1;
+        if self.sockets.fd(socket).is_none() {
+            return;
+        }
+        self.armed[socket.index()] = false;
+        if !self.sockets.is_relayed(socket) {
+            return;
+        }
+        if result >= 0 || result == -libc::ENOBUFS {
+            self.rearm.push_back(socket);
+        } else {
+            self.sockets.fails(socket);
         }
     }
 
     /// Finds the datagrams in a filled buffer.
     fn open(&mut self, received: &Received) -> Option<Train> {
-        let local = self.sockets.local(received.socket);
         let buffer = self.buffers.get(received.buffer);
         let message = RecvMsgOut::parse(&buffer[..received.len], &self.receive_header).ok()?;
         if message.is_payload_truncated() {
@@ -223,7 +290,10 @@ impl Uring {
             self.counters.drops.count(DropReason::Malformed);
             return None;
         };
-        let path = Path::udp(local, remote);
+        let Some(path) = self.sockets.path(received.socket, remote) else {
+            self.counters.drops.count(DropReason::UnknownPath);
+            return None;
+        };
         let segment = segment_size(message.control_data());
         let end = PAYLOAD_START + message.payload_data().len();
 
@@ -234,12 +304,18 @@ impl Uring {
     fn send(&mut self, out: &Outbox, from: usize, until: usize) {
         self.messages.fill(out, &self.runs, self.runs.runs()[from..until].iter());
         for index in from..until {
-            let Some(socket) = self.sockets.index(&self.runs.runs()[index].path.local) else {
+            let run = &self.runs.runs()[index];
+            let socket = self.sockets.find(&run.path);
+            let Some((socket, fd)) = socket.and_then(|id| Some((id, self.sockets.fd(id)?))) else {
                 self.failed.push((index, libc::EADDRNOTAVAIL));
                 continue;
             };
+            if run.unfragmented {
+                self.sockets.send_whole(socket, out, &self.runs, run, &mut self.counters);
+                continue;
+            }
             let header = &raw const self.messages.headers()[index - from].msg_hdr;
-            let entry = opcode::SendMsg::new(Fd(self.sockets.fd(socket)), header)
+            let entry = opcode::SendMsg::new(Fd(fd), header)
                 .flags(SEND_FLAGS as u32)
                 .build()
                 .user_data(SEND | index as u64);
@@ -258,6 +334,8 @@ impl Io for Uring {
     fn wait(&mut self, timeout: Duration, gather: bool) {
         self.arm();
         if self.ready.is_empty() && self.open.is_none() {
+            let waits = !self.rearm.is_empty() || self.sockets.has_errors();
+            let timeout = if waits { Duration::ZERO } else { timeout };
             let want = if gather { GATHER_COMPLETIONS } else { 1 };
             self.enter(want, Some(timeout));
         }
@@ -288,19 +366,44 @@ impl Io for Uring {
     }
 
     fn flush(&mut self, out: &Outbox) {
-        self.runs.group(out.transmits(), |path| self.sockets.sends_singly(&path.local));
+        self.runs.group(out.transmits(), |path| self.sockets.sends_singly(path));
         let total = self.runs.runs().len();
         for from in (0..total).step_by(SENDS_MAX) {
             self.send(out, from, total.min(from + SENDS_MAX));
         }
-        self.counters.runs_out += total as u64;
-        self.counters.datagrams_out += out.transmits().len() as u64;
         for &(index, errno) in &self.failed {
             let run = &self.runs.runs()[index];
-            self.counters.datagrams_out -= run.count as u64;
             self.sockets.recover(out, &self.runs, run, errno, &mut self.counters);
         }
         self.failed.clear();
+    }
+
+    fn open(&mut self, relayed: SocketAddr) -> io::Result<()> {
+        let socket = self.sockets.open(relayed, &mut self.counters)?;
+        if self.armed.len() <= socket.index() {
+            self.armed.resize(socket.index() + 1, false);
+        }
+        // What a socket received that was here before is told with another id.
+        self.armed[socket.index()] = false;
+        self.rearm.push_back(socket);
+
+        Ok(())
+    }
+
+    fn close(&mut self, relayed: SocketAddr) {
+        let Some((id, socket)) = self.sockets.close(&relayed, &mut self.counters) else { return };
+        if !self.armed[id.index()] {
+            return;
+        }
+        let cancel = opcode::AsyncCancel::new(RECEIVE | id.bits()).build();
+        self.push(&cancel.flags(Flags::SKIP_SUCCESS).user_data(CLOSE));
+        // In this order: the receive would keep a closed socket alive, and its port with it.
+        let close = opcode::Close::new(Fd(socket.into_raw_fd())).build();
+        self.push(&close.flags(Flags::SKIP_SUCCESS).user_data(CLOSE));
+    }
+
+    fn next_error(&mut self) -> Option<Unreachable> {
+        self.sockets.next_error(&mut self.counters, |socket| self.rearm.push_back(socket))
     }
 
     fn counters(&self) -> &IoCounters {
@@ -315,10 +418,12 @@ impl Drop for Uring {
         let _ = self.ring.submitter().register_sync_cancel(None, CancelBuilder::any());
         for _ in 0..CANCEL_ROUNDS {
             self.reap();
-            if !self.wake_armed && !self.armed.contains(&true) {
+            let waits = self.receives + usize::from(self.wake_armed);
+            // Once in any case: sockets may wait to be closed.
+            self.enter(waits.min(CANCELLED_MAX), Some(Duration::from_millis(1)));
+            if waits == 0 {
                 return;
             }
-            self.enter(1, Some(Duration::from_millis(1)));
         }
     }
 }
