@@ -6,6 +6,8 @@ mod authenticate;
 mod bucket;
 #[allow(dead_code)]
 mod challenge;
+#[cfg(test)]
+mod client;
 #[allow(dead_code)]
 mod clock;
 mod config;

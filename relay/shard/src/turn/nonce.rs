@@ -117,7 +117,10 @@ impl Nonces {
         if !equal(&self.digest(form, source, time).as_ref()[..layout.digest], digest) {
             return Check::Foreign;
         }
-        let ends = (time + 1) * layout.unit_seconds + VALID_SECONDS;
+        let ends = time
+            .saturating_add(1)
+            .saturating_mul(layout.unit_seconds)
+            .saturating_add(VALID_SECONDS);
 
         if unix_seconds < ends { Check::Valid(form.features()) } else { Check::Stale }
     }
@@ -233,4 +236,93 @@ fn equal(ours: &[u8], theirs: &[u8]) -> bool {
     let difference = ours.iter().zip(theirs).fold(0, |sum, (ours, theirs)| sum | ours ^ theirs);
 
     std::hint::black_box(difference) == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const UNIX: u64 = 1_700_000_000;
+    const FEATURES: Features = Features { password_algorithms: true, anonymity: false };
+    const FORMS: [Form; 4] = [Form::Long(FEATURES), Form::Twelve, Form::Eight, Form::Four];
+
+    fn source() -> SocketAddr {
+        "192.0.2.1:5000".parse().unwrap()
+    }
+
+    fn check(nonce: &Nonce, unix_seconds: u64) -> Check {
+        Nonces::new(&[1; 32]).check(nonce.as_bytes(), source(), unix_seconds)
+    }
+
+    #[test]
+    fn every_form_is_valid_for_an_hour_on_every_shard() {
+        for form in FORMS {
+            let nonce = Nonces::new(&[1; 32]).issue(form, source(), UNIX);
+            assert_eq!(nonce.as_bytes().len(), form.len());
+            for seconds in [0, 1, 1_800, 3_600] {
+                assert_eq!(check(&nonce, UNIX + seconds), Check::Valid(form.features()));
+            }
+            assert_eq!(check(&nonce, UNIX + 3_700), Check::Stale);
+            assert_eq!(check(&nonce, UNIX - 30), Check::Valid(form.features()), "clocks differ");
+        }
+    }
+
+    #[test]
+    fn a_nonce_is_not_valid_again_when_its_time_comes_round() {
+        for form in FORMS {
+            let nonce = Nonces::new(&[1; 32]).issue(form, source(), UNIX);
+            let layout = form.layout();
+            let round = (layout.time_mask() + 1) * layout.unit_seconds;
+
+            assert_eq!(check(&nonce, UNIX + round), Check::Foreign);
+        }
+    }
+
+    #[test]
+    fn sources_and_keys_have_nonces_of_their_own() {
+        let nonces = Nonces::new(&[1; 32]);
+        for form in FORMS {
+            let nonce = nonces.issue(form, source(), UNIX);
+            for other in ["192.0.2.1:5001", "192.0.2.2:5000", "[2001:db8::1]:5000"] {
+                let other = other.parse().unwrap();
+                assert_eq!(nonces.check(nonce.as_bytes(), other, UNIX), Check::Foreign);
+                assert_ne!(nonces.issue(form, other, UNIX).as_bytes(), nonce.as_bytes());
+            }
+            let others = Nonces::new(&[2; 32]);
+            assert_eq!(others.check(nonce.as_bytes(), source(), UNIX), Check::Foreign);
+        }
+    }
+
+    #[test]
+    fn features_are_spelled_as_the_registry_says_and_cannot_be_changed() {
+        let spelled = [(false, false, b'A'), (true, false, b'B'), (false, true, b'C')];
+        for (password_algorithms, anonymity, last) in spelled {
+            let features = Features { password_algorithms, anonymity };
+            let nonce = Nonces::new(&[1; 32]).issue(Form::Long(features), source(), UNIX);
+            assert_eq!(&nonce.as_bytes()[..13], [&b"obMatJos2AAA"[..], &[last]].concat());
+            let mut changed = nonce;
+            changed.text[12] = b'D';
+            assert_eq!(check(&changed, UNIX), Check::Foreign);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_changed_nonce_is_foreign(at in 0..NONCE_MAX, change in 1u8..) {
+            let mut nonce = Nonces::new(&[1; 32]).issue(FORMS[0], source(), UNIX);
+            nonce.text[at] ^= change;
+            prop_assert_ne!(check(&nonce, UNIX), Check::Valid(FEATURES));
+        }
+
+        #[test]
+        fn no_bytes_crash(bytes in prop::collection::vec(any::<u8>(), 0..64), unix: u64) {
+            let unix = unix >> 8;
+            let nonces = Nonces::new(&[1; 32]);
+            if bytes.len() != 4 && bytes.len() != 8 {
+                prop_assert_eq!(nonces.check(&bytes, source(), unix), Check::Foreign);
+            }
+            nonces.check(&bytes, source(), 0);
+        }
+    }
 }

@@ -188,3 +188,242 @@ fn split_at(address: Ipv6Addr, at: u32) -> Ipv4Addr {
 
     Ipv4Addr::from(high << (32 - before) | low)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn policy(allow: &[&str], deny: &[&str], own: &[&str]) -> PeerPolicy {
+        let networks = |list: &[&str]| list.iter().map(|text| text.parse().unwrap()).collect();
+
+        PeerPolicy::new(&TurnConfig {
+            allow_peers: networks(allow),
+            deny_peers: networks(deny),
+            own: own.iter().map(|text| text.parse().unwrap()).collect(),
+            ..TurnConfig::default()
+        })
+    }
+
+    fn allows(policy: &PeerPolicy, peer: &str) -> bool {
+        policy.judge(peer.parse().unwrap()) == Verdict::Allowed
+    }
+
+    #[test]
+    fn ordinary_addresses_are_allowed() {
+        let policy = policy(&[], &[], &[]);
+        let ordinary = [
+            "1.0.0.0",
+            "8.8.8.8",
+            "9.255.255.255",
+            "11.0.0.0",
+            "100.63.255.255",
+            "100.128.0.0",
+            "126.255.255.255",
+            "128.0.0.0",
+            "169.253.255.255",
+            "169.255.0.0",
+            "172.15.255.255",
+            "172.32.0.0",
+            "191.255.255.255",
+            "192.0.1.0",
+            "192.0.3.0",
+            "192.31.195.255",
+            "192.31.197.0",
+            "192.52.192.255",
+            "192.88.98.255",
+            "192.88.100.0",
+            "192.167.255.255",
+            "192.169.0.0",
+            "192.175.47.255",
+            "198.17.255.255",
+            "198.20.0.0",
+            "198.51.99.255",
+            "198.51.101.0",
+            "203.0.112.255",
+            "203.0.114.0",
+            "223.255.255.255",
+            "2000::",
+            "2001:200::1",
+            "2001:db7:ffff::",
+            "2001:db9::",
+            "2003::",
+            "2606:4700::1111",
+            "2620:4f:7fff::",
+            "2620:4f:8001::",
+            "3fff:1000::",
+            "2a00:1450::1",
+        ];
+
+        for peer in ordinary {
+            assert!(allows(&policy, peer), "{peer}");
+        }
+    }
+
+    #[test]
+    fn special_purpose_addresses_are_refused_from_the_first_to_the_last() {
+        let policy = policy(&[], &[], &[]);
+        let special = [
+            ("0.0.0.0", "0.255.255.255"),
+            ("10.0.0.0", "10.255.255.255"),
+            ("100.64.0.0", "100.127.255.255"),
+            ("127.0.0.0", "127.255.255.255"),
+            ("169.254.0.0", "169.254.255.255"),
+            ("172.16.0.0", "172.31.255.255"),
+            ("192.0.0.0", "192.0.0.255"),
+            ("192.0.2.0", "192.0.2.255"),
+            ("192.31.196.0", "192.31.196.255"),
+            ("192.52.193.0", "192.52.193.255"),
+            ("192.88.99.0", "192.88.99.255"),
+            ("192.168.0.0", "192.168.255.255"),
+            ("192.175.48.0", "192.175.48.255"),
+            ("198.18.0.0", "198.19.255.255"),
+            ("198.51.100.0", "198.51.100.255"),
+            ("203.0.113.0", "203.0.113.255"),
+            ("224.0.0.0", "239.255.255.255"),
+            ("240.0.0.0", "255.255.255.255"),
+            ("::", "::1"),
+            ("::2", "::ffff:ffff"),
+            ("::ffff:0:0", "::ffff:ffff:ffff"),
+            ("::ffff:0:0:0", "::ffff:0:ffff:ffff"),
+            ("64:ff9b::", "64:ff9b::ffff:ffff"),
+            ("64:ff9b:1::", "64:ff9b:1:ffff:ffff:ffff:ffff:ffff"),
+            ("100::", "100::ffff:ffff:ffff:ffff"),
+            ("100:0:0:1::", "100:0:0:1:ffff:ffff:ffff:ffff"),
+            ("2001::", "2001:1ff:ffff:ffff:ffff:ffff:ffff:ffff"),
+            ("2001:1::1", "2001:1::3"),
+            ("2001:10::", "2001:3f:ffff:ffff:ffff:ffff:ffff:ffff"),
+            ("2001:db8::", "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff"),
+            ("2002::", "2002:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+            ("2620:4f:8000::", "2620:4f:8000:ffff:ffff:ffff:ffff:ffff"),
+            ("3fff::", "3fff:fff:ffff:ffff:ffff:ffff:ffff:ffff"),
+            ("4000::", "5fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+            ("fc00::", "fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+            ("fe80::", "febf:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+            ("fec0::", "feff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+            ("ff00::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+        ];
+
+        for (first, last) in special {
+            assert!(!allows(&policy, first), "{first}");
+            assert!(!allows(&policy, last), "{last}");
+        }
+    }
+
+    #[test]
+    fn what_is_allowed_is_allowed_unless_it_is_denied() {
+        let policy = policy(
+            &["10.0.0.0/8", "127.0.0.1", "fd00::/8"],
+            &["10.1.0.0/16", "8.8.8.0/24", "fd00:1::/32"],
+            &["10.2.0.1", "198.50.0.1", "fd00::2", "2a00::1"],
+        );
+
+        for peer in ["10.0.0.1", "127.0.0.1", "fd00::1", "10.2.0.1", "fd00::2", "8.8.4.4"] {
+            assert!(allows(&policy, peer), "{peer}");
+        }
+        for peer in
+            ["10.1.0.1", "8.8.8.8", "fd00:1::1", "127.0.0.2", "198.50.0.1", "2a00::1", "fc00::1"]
+        {
+            assert!(!allows(&policy, peer), "{peer}");
+        }
+    }
+
+    #[test]
+    fn a_mapped_address_is_never_allowed() {
+        let policy = policy(&["0.0.0.0/0", "::/0"], &[], &[]);
+
+        assert!(allows(&policy, "10.0.0.1"));
+        assert!(!allows(&policy, "::ffff:10.0.0.1"));
+        assert!(!allows(&policy, "::ffff:8.8.8.8"));
+    }
+
+    #[test]
+    fn an_address_in_disguise_must_pass_as_both() {
+        let policy = policy(&["::/0"], &["8.8.8.0/24"], &["9.9.9.9", "2a00::1"]);
+        let disguises = |address: &str| {
+            let bits = u128::from(address.parse::<Ipv4Addr>().unwrap().to_bits());
+            let well_known = 0x0064_ff9b_u128 << 96;
+            let teredo = 0x2001_u128 << 112;
+            [
+                bits,
+                0xffff << 48 | bits,
+                well_known | bits,
+                teredo | bits << 64 | u128::from(!0x0101_0101_u32),
+                teredo | 0x0101_0101 << 64 | (bits ^ 0xffff_ffff),
+                0x2002_u128 << 112 | bits << 80,
+            ]
+            .map(|bits| IpAddr::V6(Ipv6Addr::from(bits)))
+        };
+
+        for address in ["1.1.1.1", "8.8.4.4"] {
+            for peer in disguises(address) {
+                assert_eq!(policy.judge(peer), Verdict::Allowed, "{peer}");
+            }
+        }
+        for address in ["8.8.8.8", "9.9.9.9", "10.0.0.1", "127.0.0.1", "169.254.169.254"] {
+            for peer in disguises(address) {
+                assert_eq!(policy.judge(peer), Verdict::Forbidden, "{peer}");
+            }
+        }
+    }
+
+    #[test]
+    fn nat64_of_a_site_and_isatap_do_not_reach_what_is_denied_or_ours() {
+        let policy = policy(&["64:ff9b:1::/48"], &["8.8.8.0/24"], &["9.9.9.9"]);
+        let forbidden = [
+            "64:ff9b:1:808:8:800::",
+            "64:ff9b:1:8:8:808::",
+            "64:ff9b:1:0:8:808:800:0",
+            "64:ff9b:1::808:808",
+            "64:ff9b:1::909:909",
+            "2a00:1::5efe:808:808",
+            "2a00:1::200:5efe:909:909",
+        ];
+        let allowed = ["64:ff9b:1:101:1:100::", "64:ff9b:1::101:101", "2a00:1::5efe:101:101"];
+
+        for peer in forbidden {
+            assert!(!allows(&policy, peer), "{peer}");
+        }
+        for peer in allowed {
+            assert!(allows(&policy, peer), "{peer}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn without_exceptions_only_global_unicast_passes(bits: u128, high in 0u128..1 << 16) {
+            let policy = policy(&[], &[], &[]);
+            let peer = Ipv6Addr::from(high << 112 | bits >> 16);
+            if policy.judge(IpAddr::V6(peer)) == Verdict::Allowed {
+                prop_assert_eq!(peer.segments()[0] >> 13, 1);
+                prop_assert!(!peer.is_loopback() && !peer.is_multicast());
+                prop_assert!(!peer.is_unique_local() && !peer.is_unicast_link_local());
+            }
+        }
+
+        #[test]
+        fn no_ipv4_that_the_standard_library_knows_as_special_passes(bits: u32) {
+            let policy = policy(&[], &[], &[]);
+            let peer = Ipv4Addr::from(bits);
+            let special = peer.is_private() || peer.is_loopback() || peer.is_link_local()
+                || peer.is_multicast() || peer.is_broadcast() || peer.is_documentation()
+                || peer.is_unspecified();
+            prop_assert!(!special || policy.judge(IpAddr::V4(peer)) == Verdict::Forbidden);
+        }
+
+        #[test]
+        fn nothing_denied_passes_in_any_form(host in 0u32..256, allow_all: bool) {
+            let all: &[&str] = if allow_all { &["0.0.0.0/0", "::/0"] } else { &[] };
+            let policy = policy(all, &["8.8.8.0/24"], &[]);
+            let bits = u128::from(0x0808_0800 | host);
+            let forms = [
+                bits, 0xffff << 32 | bits, 0x0064_ff9b << 96 | bits, 0x2002 << 112 | bits << 80,
+                0x2001 << 112 | bits << 64, 0x0064_ff9b_0001 << 80 | bits,
+            ];
+            prop_assert_eq!(policy.judge(IpAddr::V4(Ipv4Addr::from(bits as u32))), Verdict::Forbidden);
+            for form in forms {
+                prop_assert_eq!(policy.judge(IpAddr::V6(form.into())), Verdict::Forbidden);
+            }
+        }
+    }
+}
