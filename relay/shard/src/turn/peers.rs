@@ -420,7 +420,8 @@ mod tests {
                 bits, 0xffff << 32 | bits, 0x0064_ff9b << 96 | bits, 0x2002 << 112 | bits << 80,
                 0x2001 << 112 | bits << 64, 0x0064_ff9b_0001 << 80 | bits,
             ];
-            prop_assert_eq!(policy.judge(IpAddr::V4(Ipv4Addr::from(bits as u32))), Verdict::Forbidden);
+            let plain = IpAddr::V4(Ipv4Addr::from(bits as u32));
+            prop_assert_eq!(policy.judge(plain), Verdict::Forbidden);
             for form in forms {
                 prop_assert_eq!(policy.judge(IpAddr::V6(form.into())), Verdict::Forbidden);
             }

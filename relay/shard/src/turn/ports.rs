@@ -10,6 +10,10 @@ const EVEN: u64 = 0x5555_5555_5555_5555;
 /// Pairs of ports in one word.
 const PAIRS: usize = 32;
 
+/// Ports drawn blindly before the free ones are counted: a table that is half full is counted once
+/// in 65,536 times.
+const DRAWS: usize = 16;
+
 /// The shard that owns a relayed port.
 pub(crate) fn owner(port: u16, shards: u16) -> u16 {
     port / 2 % shards.max(1)
@@ -21,7 +25,9 @@ pub(crate) struct Ports {
     range: RangeInclusive<u16>,
     index: u16,
     shards: u16,
-    /// A set bit is a free port; pair `n` of the share has bits `2n` and `2n + 1`.
+    /// The first pair of the share, as a multiple of `shards`.
+    first: usize,
+    /// A set bit is a free port; pair `first + n` of the share has bits `2n` and `2n + 1`.
     words: Box<[u64]>,
     free: usize,
 }
@@ -30,9 +36,10 @@ impl Ports {
     /// All ports of the range that belong to shard `index` of `shards`.
     pub(crate) fn new(range: RangeInclusive<u16>, index: u16, shards: u16) -> Self {
         let shards = shards.max(1);
-        let pairs = (1 << 15) / usize::from(shards) + 1;
+        let [first, last] = [range.start(), range.end()].map(|port| usize::from(port / 2 / shards));
+        let pairs = (last + 1).saturating_sub(first);
         let words = vec![0; pairs.div_ceil(PAIRS)].into_boxed_slice();
-        let mut ports = Self { range: range.clone(), index, shards, words, free: 0 };
+        let mut ports = Self { range: range.clone(), index, shards, first, words, free: 0 };
         range.for_each(|port| ports.give_back(port));
 
         ports
@@ -86,6 +93,14 @@ impl Ports {
 
     /// A bit that is uniformly chosen among those that `fit` leaves of the free ones.
     fn choose(&self, random: &mut StdRng, fit: impl Fn(u64) -> u64) -> Option<usize> {
+        let bits = 64 * self.words.len();
+        let mut draws = (0..DRAWS).filter(|_| bits > 0).map(|_| random.random_range(0..bits));
+        let drawn = draws.find(|bit| fit(self.words[bit / 64]) >> (bit % 64) & 1 != 0);
+
+        drawn.or_else(|| self.choose_counted(random, fit))
+    }
+
+    fn choose_counted(&self, random: &mut StdRng, fit: impl Fn(u64) -> u64) -> Option<usize> {
         let count: u32 = self.words.iter().map(|word| fit(*word).count_ones()).sum();
         if count == 0 {
             return None;
@@ -111,7 +126,7 @@ impl Ports {
     fn remove(&mut self, bit: usize) -> u16 {
         self.words[bit / 64] &= !(1 << (bit % 64));
         self.free -= 1;
-        let pair = bit / 2 * usize::from(self.shards) + usize::from(self.index);
+        let pair = (self.first + bit / 2) * usize::from(self.shards) + usize::from(self.index);
 
         (2 * pair + bit % 2) as u16
     }
@@ -119,7 +134,7 @@ impl Ports {
     fn bit(&self, port: u16) -> Option<usize> {
         let ours = self.range.contains(&port) && owner(port, self.shards) == self.index;
 
-        ours.then(|| usize::from(port / 2 / self.shards) * 2 + usize::from(port % 2))
+        ours.then(|| (usize::from(port / 2 / self.shards) - self.first) * 2 + usize::from(port % 2))
     }
 }
 
@@ -187,6 +202,29 @@ mod tests {
 
         assert_eq!(ports.free(), free);
         assert!(!ports.occupy(50_002));
+    }
+
+    #[test]
+    fn the_last_ports_of_a_full_table_are_found_at_once() {
+        let mut ports = Ports::new(49_152..=65_535, 1, 2);
+        let mut random = random(4);
+        while ports.take(&mut random).is_some() {}
+        for port in [49_154, 65_535] {
+            ports.give_back(port);
+        }
+
+        assert_eq!(ports.take_even(&mut random), Some(49_154));
+        assert_eq!(ports.take_pair(&mut random), None);
+        assert_eq!(ports.take(&mut random), Some(65_535));
+        assert_eq!(ports.take(&mut random), None);
+    }
+
+    #[test]
+    fn no_ports_are_none() {
+        let mut none = Ports::new(RangeInclusive::new(1, 0), 0, 1);
+        none.give_back(1);
+
+        assert_eq!((none.free(), none.take(&mut random(5))), (0, None));
     }
 
     #[test]

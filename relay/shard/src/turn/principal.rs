@@ -113,3 +113,26 @@ impl LongTermKey {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_is_that_of_the_rfcs_example() {
+        // RFC 5389, section 15.4.
+        let expected = 0x8493_fbc5_3ba5_82fb_4c04_4c45_6bdc_40eb_u128;
+        let key = LongTermKey::new(Algorithm::Md5, "user", "realm", b"pass");
+
+        assert_eq!(key.as_bytes(), expected.to_be_bytes());
+    }
+
+    #[test]
+    fn what_is_kept_is_small_and_shows_no_key() {
+        let key = LongTermKey::new(Algorithm::Sha256, "user", "realm", b"pass");
+        let principal = Principal::new("user", 1, key);
+
+        assert!(size_of_val(&principal) <= 64);
+        assert_eq!(format!("{principal:?}"), r#"Principal { name: "user", .. }"#);
+    }
+}
