@@ -47,6 +47,7 @@ fn capacity(rate_bps: u64) -> u64 {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "virtual time begins somewhere")]
 mod tests {
     use super::*;
     use proptest::prelude::*;

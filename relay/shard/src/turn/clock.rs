@@ -22,6 +22,7 @@ impl Clock {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "virtual time begins somewhere")]
 mod tests {
     use super::*;
     use std::time::Duration;

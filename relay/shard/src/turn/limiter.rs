@@ -66,6 +66,7 @@ fn prefix(source: IpAddr) -> (bool, u64) {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "virtual time begins somewhere")]
 mod tests {
     use super::*;
     use std::net::Ipv4Addr;
