@@ -4,6 +4,7 @@
 //! one shard, so every request names its room.
 
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::net::SocketAddr;
 
 macro_rules! ids {
@@ -28,13 +29,23 @@ ids! {
 }
 
 /// Version of these messages; both sides of a control socket must speak the same.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 
-/// What each side of a control socket sends first.
+/// What each side of a control socket sends first. Every version's is this one number, so that
+/// each side can read what the other speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
     /// The sender's `VERSION`.
     pub version: u16,
+}
+
+/// Who connects to the relay's control socket; the client's second frame, after its `Hello`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Role {
+    /// Sends `Request`s and gets `Message`s; there is one at a time.
+    Signalling,
+    /// Sends `operator::Request`s and gets an answer to each; disturbs nobody.
+    Operator,
 }
 
 /// A command, its number (echoed in the answer) and the room it is about.
@@ -367,6 +378,24 @@ pub enum Event {
     Quality(TransportId, Quality),
     /// The relay has nothing (more) of these transports: its process or shard started afresh.
     Reset,
+    /// The TURN service that clients may be sent to; latest wins.
+    Turn(TurnService),
+}
+
+/// A TURN service, and the secret by which signalling makes credentials for it.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TurnService {
+    /// Its URLs (RFC 7065), best first; empty when there is no TURN.
+    pub urls: Vec<String>,
+    /// The newest of its secrets: credentials are made as draft-uberti-behave-turn-rest-00 says.
+    pub secret: String,
+}
+
+impl fmt::Debug for TurnService {
+    /// Shows no secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TurnService").field("urls", &self.urls).finish_non_exhaustive()
+    }
 }
 
 /// Why a transport ended.

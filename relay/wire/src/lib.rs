@@ -10,6 +10,7 @@ pub mod h264;
 pub mod ice;
 mod kind;
 mod network;
+pub mod operator;
 pub mod rtcp;
 pub mod rtp;
 pub mod stream;

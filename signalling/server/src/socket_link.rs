@@ -1,7 +1,7 @@
 //! The control socket of a relay in another process: connected again whenever it is lost.
 
 use crate::link::SocketEvent;
-use relay_wire::control::{Hello, Request, VERSION};
+use relay_wire::control::{Hello, Request, Role, VERSION};
 use relay_wire::frame;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -78,7 +78,7 @@ async fn connection(
     Some(ended.err().unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into()))
 }
 
-/// Both sides name their version first.
+/// Both sides name their version first, and we say who we are.
 async fn greet(
     reader: &mut OwnedReadHalf,
     writer: &mut OwnedWriteHalf,
@@ -86,6 +86,7 @@ async fn greet(
 ) -> io::Result<()> {
     let mut hello = Vec::new();
     frame::encode(&Hello { version: VERSION }, &mut hello).map_err(io::Error::other)?;
+    frame::encode(&Role::Signalling, &mut hello).map_err(io::Error::other)?;
     writer.write_all(&hello).await?;
     let mut bytes = vec![0; READ_BYTES];
     loop {

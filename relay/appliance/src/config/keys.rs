@@ -13,7 +13,7 @@ pub(crate) enum Kind {
     Toml,
 }
 
-/// Every key but `keys.NAME`.
+/// Every key but `keys.NAME` and `turn.users.NAME`.
 const KEYS: &[(&str, Kind)] = &[
     ("control.socket", Kind::Text),
     ("data.directory", Kind::Text),
@@ -30,16 +30,36 @@ const KEYS: &[(&str, Kind)] = &[
     ("node.name", Kind::Text),
     ("node.region", Kind::Text),
     ("page.guests", Kind::Toml),
+    ("stun.listen", Kind::List),
     ("tls.cert", Kind::Text),
     ("tls.key", Kind::Text),
+    ("turn.allow_peers", Kind::List),
+    ("turn.alternate_servers", Kind::List),
+    ("turn.bandwidth_bps", Kind::Toml),
+    ("turn.challenges_per_second", Kind::Toml),
+    ("turn.deny_peers", Kind::List),
+    ("turn.hostname", Kind::Text),
+    ("turn.lifetime_max_seconds", Kind::Toml),
+    ("turn.quota.address", Kind::Toml),
+    ("turn.quota.total", Kind::Toml),
+    ("turn.quota.user", Kind::Toml),
+    ("turn.realm", Kind::Text),
+    ("turn.relay_addresses", Kind::List),
+    ("turn.relay_ports", Kind::Text),
+    ("turn.secrets", Kind::List),
+    ("turn.tls_listen", Kind::List),
 ];
 
+/// Sections whose keys have any name, and whose values are secrets.
+const NAMED: [&str; 2] = ["keys", "turn.users"];
+
 /// Sections that this version does not have yet: refused, so that nothing is silently ignored.
-const LATER: &[&str] = &["stun", "turn", "xdp", "redis", "recording", "webhook", "policy"];
+const LATER: &[&str] = &["xdp", "redis", "recording", "webhook", "policy"];
 
 /// The kind of a key, or why there is no such key.
 pub(crate) fn kind(key: &str, origin: &Origin) -> Result<Kind, ConfigError> {
-    if key.strip_prefix("keys.").is_some_and(|name| !name.is_empty()) {
+    let named = NAMED.iter().find_map(|section| key.strip_prefix(section)?.strip_prefix('.'));
+    if named.is_some_and(|name| !name.is_empty()) {
         return Ok(Kind::Text);
     }
     if let Some((_, kind)) = KEYS.iter().find(|(name, _)| *name == key) {
@@ -52,7 +72,7 @@ pub(crate) fn kind(key: &str, origin: &Origin) -> Result<Kind, ConfigError> {
 /// Whether a section has keys of ours; an empty section may stand.
 pub(crate) fn section(section: &str, origin: &Origin) -> Result<(), ConfigError> {
     let ours = |key: &str| key.strip_prefix(section).is_some_and(|rest| rest.starts_with('.'));
-    if section == "keys" || KEYS.iter().any(|(name, _)| ours(name)) {
+    if NAMED.contains(&section) || KEYS.iter().any(|(name, _)| ours(name)) {
         return Ok(());
     }
 
@@ -64,7 +84,7 @@ fn unknown(key: &str, origin: &Origin) -> ConfigError {
     let hint = if LATER.contains(&first) {
         format!("\"{first}\" is not supported by this version yet: take it out")
     } else {
-        let names = KEYS.iter().map(|(name, _)| *name).chain(["keys.NAME"]);
+        let names = KEYS.iter().map(|(name, _)| *name).chain(["keys.NAME", "turn.users.NAME"]);
         let nearest = names.min_by_key(|name| distance(key, name));
         match nearest.filter(|name| distance(key, name) <= name.len() / 2) {
             Some(name) => format!("did you mean \"{name}\"?"),
@@ -109,7 +129,7 @@ mod tests {
 
     #[test]
     fn keys_of_later_versions_are_refused_by_name() {
-        assert!(hint("turn.realm").contains("not supported by this version yet"));
+        assert!(hint("xdp.mode").contains("not supported by this version yet"));
         assert!(hint("redis.url").contains("redis"));
     }
 
@@ -117,6 +137,16 @@ mod tests {
     fn an_api_key_has_any_name() {
         assert_eq!(kind("keys.anything", &Origin::CommandLine), Ok(Kind::Text));
         assert!(kind("keys.", &Origin::CommandLine).is_err());
+    }
+
+    #[test]
+    fn a_user_of_turn_has_any_name() {
+        assert_eq!(kind("turn.users.a.b@c", &Origin::CommandLine), Ok(Kind::Text));
+        assert_eq!(section("turn.users", &Origin::CommandLine), Ok(()));
+        assert_eq!(section("turn.quota", &Origin::CommandLine), Ok(()));
+        assert!(hint("turn.user.bob").contains("did you mean \"turn.users.NAME\"?"));
+        assert!(kind("turn.users.", &Origin::CommandLine).is_err());
+        assert!(section("turn.user", &Origin::CommandLine).is_err());
     }
 
     #[test]

@@ -3,23 +3,26 @@
 mod error;
 mod keys;
 mod settings;
+mod turn;
 mod value;
 
 pub(crate) use error::ConfigError;
 use relay_server::{Advertise, DtlsVersions, IoKind};
 use settings::Setting;
 use signalling_server::{CertificateFiles, Network};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use toml::Value;
+pub(crate) use turn::Turn;
 
 /// Read when `--config` is not given and it is there.
 const DEFAULT_FILE: &str = "/etc/millrace/millrace.toml";
 const MEDIA_PORT: u16 = 3478;
 
 /// What was configured; `None` and empty where a default depends on other things.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Config {
     /// `http.listen`.
     pub(crate) http_listen: Option<SocketAddr>,
@@ -55,6 +58,12 @@ pub(crate) struct Config {
     pub(crate) node_region: String,
     /// `data.directory`.
     pub(crate) data: PathBuf,
+    /// `stun.listen`.
+    pub(crate) stun_listen: Vec<SocketAddr>,
+    /// `turn.*`.
+    pub(crate) turn: Turn,
+    /// Every key that was set, with its value.
+    values: BTreeMap<String, Value>,
 }
 
 impl Config {
@@ -67,12 +76,21 @@ impl Config {
             all.push(settings::from_command_line(set)?);
         }
         let mut config = Self::new();
-        for setting in &all {
-            config.apply(setting)?;
+        for setting in all {
+            config.apply(&setting)?;
+            config.values.insert(setting.key, setting.value);
         }
         config.certificate()?;
 
         Ok(config)
+    }
+
+    /// The keys that are set otherwise in `newer`.
+    pub(crate) fn changes(&self, newer: &Self) -> Vec<String> {
+        let keys: BTreeSet<&String> = self.values.keys().chain(newer.values.keys()).collect();
+        let changed = |key: &&&String| self.values.get(**key) != newer.values.get(**key);
+
+        keys.iter().filter(changed).map(|key| (*key).clone()).collect()
     }
 
     /// The operator's certificate, if both files are named.
@@ -114,6 +132,9 @@ impl Config {
             node_name: host_name(),
             node_region: String::new(),
             data: data_directory(),
+            stun_listen: Vec::new(),
+            turn: Turn::default(),
+            values: BTreeMap::new(),
         }
     }
 
@@ -157,6 +178,12 @@ impl Config {
             "node.name" => self.node_name = setting.filled()?.to_owned(),
             "node.region" => self.node_region = setting.text()?.to_owned(),
             "data.directory" => self.data = setting.filled()?.into(),
+            "stun.listen" => {
+                self.stun_listen = setting.list_or_one("ADDRESS:PORT, as \"192.0.2.1:3478\"")?;
+            }
+            key if key.starts_with("turn.") => {
+                self.turn.apply(&key["turn.".len()..], setting)?;
+            }
             key => {
                 let name = key.strip_prefix("keys.").unwrap_or(key);
                 self.keys.insert(name.to_owned(), setting.filled()?.to_owned());

@@ -8,7 +8,7 @@ use toml::Value;
 use toml::de::{DeTable, DeValue};
 
 /// One key with its value.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone)]
 pub(crate) struct Setting {
     /// Dotted, as `media.listen`.
     pub(crate) key: String,

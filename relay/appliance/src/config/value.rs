@@ -26,7 +26,14 @@ impl Setting {
 
     /// A whole number in this range.
     pub(super) fn number(&self, range: std::ops::RangeInclusive<u16>) -> Result<u16, ConfigError> {
-        let number = self.value.as_integer().and_then(|number| u16::try_from(number).ok());
+        let (first, last) = (u64::from(*range.start()), u64::from(*range.end()));
+
+        self.whole(first..=last).map(|number| number as u16)
+    }
+
+    /// A whole number in this range, however large.
+    pub(super) fn whole(&self, range: std::ops::RangeInclusive<u64>) -> Result<u64, ConfigError> {
+        let number = self.value.as_integer().and_then(|number| u64::try_from(number).ok());
         number.filter(|number| range.contains(number)).ok_or_else(|| {
             let (first, last) = (range.start(), range.end());
             self.wrong(format!("must be a whole number from {first} to {last}"))
@@ -52,6 +59,14 @@ impl Setting {
         };
 
         values.iter().map(element).collect()
+    }
+
+    /// A list, or a text that is its only element.
+    pub(super) fn list_or_one<T: FromStr>(&self, what: &str) -> Result<Vec<T>, ConfigError> {
+        let Value::String(text) = &self.value else { return self.list(what) };
+        let one = text.parse().map_err(|_| self.wrong(format!("\"{text}\" is not {what}")))?;
+
+        Ok(vec![one])
     }
 
     /// One of these texts.

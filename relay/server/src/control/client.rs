@@ -2,7 +2,7 @@
 
 use super::queue::Queue;
 use crate::RelayHandle;
-use relay_wire::control::{Hello, Request, VERSION};
+use relay_wire::control::{Hello, Request, Role, VERSION};
 use relay_wire::frame::{self, Reader};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
@@ -19,6 +19,8 @@ pub(super) struct Client {
     stream: UnixStream,
     reader: Reader,
     unsent: Vec<u8>,
+    /// Whether its hello was read.
+    greeted: bool,
 }
 
 impl Client {
@@ -29,7 +31,7 @@ impl Client {
         let greeted = stream.write_all(&hello).and_then(|()| stream.set_nonblocking(true));
         greeted.map_err(text)?;
 
-        Ok(Self { stream, reader: Reader::new(), unsent: Vec::new() })
+        Ok(Self { stream, reader: Reader::new(), unsent: Vec::new(), greeted: false })
     }
 
     pub(super) fn fd(&self) -> RawFd {
@@ -46,16 +48,28 @@ impl Client {
         self.unsent.len() >= UNSENT_BYTES
     }
 
-    /// Reads the client's hello; true when it has come and is of our version.
-    pub(super) fn hello(&mut self) -> Result<bool, String> {
+    /// Reads the client's hello and who it is; `None` while they have not come.
+    pub(super) fn hello(&mut self) -> Result<Option<Role>, String> {
         self.receive()?;
-        match self.reader.next::<Hello>().map_err(text)? {
-            None => Ok(false),
-            Some(Hello { version: VERSION }) => Ok(true),
-            Some(Hello { version }) => Err(format!(
-                "it speaks version {version}, we speak {VERSION}: run one release on both sides"
-            )),
+        if !self.greeted {
+            match self.reader.next::<Hello>().map_err(text)? {
+                None => return Ok(None),
+                Some(Hello { version: VERSION }) => self.greeted = true,
+                Some(Hello { version }) => {
+                    return Err(format!(
+                        "it speaks version {version}, we speak {VERSION}: run one release on \
+                         both sides"
+                    ));
+                }
+            }
         }
+
+        self.reader.next::<Role>().map_err(text)
+    }
+
+    /// The connection, with what was received and not read yet.
+    pub(super) fn into_parts(self) -> (UnixStream, Reader) {
+        (self.stream, self.reader)
     }
 
     /// Passes requests on to the relay.
@@ -113,6 +127,6 @@ fn passing(error: &io::Error) -> bool {
 }
 
 #[allow(clippy::needless_pass_by_value)] // For `map_err`.
-fn text(error: impl ToString) -> String {
+pub(super) fn text(error: impl ToString) -> String {
     error.to_string()
 }

@@ -1,15 +1,18 @@
 //! The control socket: signalling in another process speaks to the relay by frames.
 //!
-//! Both sides first send a `Hello`. One client is served at a time: a newer one that has said
-//! hello replaces the older, all rooms are closed, and the first message it gets is
-//! `Event::Reset`. When no client is connected, calls go on; they end when a new one comes.
+//! Both sides first send a `Hello`, and the client its `Role`. One signalling side is served at a
+//! time: a newer one replaces the older, all rooms are closed, and the first messages it gets are
+//! `Event::Reset` and `Event::Turn`. When none is connected, calls go on; they end when a new one
+//! comes. Operators are served beside it, each on a thread of its own.
 
 mod client;
+mod operator;
 mod queue;
 mod service;
 
 use crate::router::Events;
 use crate::{RelayHandle, wake::Wake};
+pub use operator::Operations;
 use queue::Queue;
 use service::Service;
 use std::io::{self, ErrorKind};
@@ -80,12 +83,16 @@ impl ControlSocket {
         Arc::new(move |message| queue.push(message))
     }
 
-    /// Serves clients on a thread of its own.
-    pub fn serve(self, relay: RelayHandle) -> io::Result<ControlServer> {
+    /// Serves clients on a thread of its own; `operations` does what operators ask.
+    pub fn serve(
+        self,
+        relay: RelayHandle,
+        operations: Arc<dyn Operations>,
+    ) -> io::Result<ControlServer> {
         let Self { listener, path, queue } = self;
         let stop = Arc::new(AtomicBool::new(false));
         let wake = queue.wake().clone();
-        let service = Service::new(listener, queue, relay, stop.clone());
+        let service = Service::new(listener, queue, relay, operations, stop.clone());
         let thread = thread::Builder::new().name("control".into()).spawn(move || service.run())?;
 
         Ok(ControlServer { thread: Some(thread), wake, stop, path })

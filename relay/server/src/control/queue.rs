@@ -1,7 +1,9 @@
 //! Messages on their way to the client: bounded, and levels and statistics latest-wins.
 
 use crate::wake::Wake;
-use relay_wire::control::{Event, Message, Quality, RoomId, Speaker, TransportId};
+use relay_wire::control::{
+    Event, Message, Quality, RoomId, Speaker, TransportId, TurnService,
+};
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -15,6 +17,8 @@ struct Waiting {
     messages: VecDeque<Message>,
     speakers: HashMap<RoomId, Vec<Speaker>>,
     qualities: HashMap<TransportId, Quality>,
+    /// Told to every client when it comes.
+    turn: Option<TurnService>,
 }
 
 /// The queue; shards push and never wait for the client.
@@ -32,19 +36,27 @@ impl Queue {
         &self.wake
     }
 
-    /// Starts anew for a client, with this as its first message.
-    pub(super) fn open(&self, first: Message) {
-        *self.waiting() = Waiting { open: true, messages: [first].into(), ..Waiting::default() };
+    /// Starts anew for a client: it is to forget what it knew, and to know of TURN.
+    pub(super) fn open(&self) {
+        let mut waiting = self.waiting();
+        let turn = waiting.turn.take();
+        let events = [Event::Reset].into_iter().chain(turn.clone().map(Event::Turn));
+        let messages = events.map(Message::Event).collect();
+        *waiting = Waiting { open: true, messages, turn, ..Waiting::default() };
     }
 
-    /// Forgets all and takes nothing more.
+    /// Forgets all that is for one client and takes nothing more.
     pub(super) fn close(&self) {
-        *self.waiting() = Waiting::default();
+        let mut waiting = self.waiting();
+        *waiting = Waiting { turn: waiting.turn.take(), ..Waiting::default() };
     }
 
     /// Adds a message, if there is a client.
     pub(super) fn push(&self, message: Message) {
         let mut waiting = self.waiting();
+        if let Message::Event(Event::Turn(turn)) = &message {
+            waiting.turn = Some(turn.clone());
+        }
         if !waiting.open {
             return;
         }

@@ -1,9 +1,10 @@
 //! The control socket's thread: who is served, and who comes next.
 
 use super::client::Client;
+use super::operator::{self, Operations, Seats};
 use super::queue::Queue;
 use crate::RelayHandle;
-use relay_wire::control::{Event, Message};
+use relay_wire::control::Role;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
@@ -17,22 +18,30 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest sleep, in milliseconds.
 const SLEEP_MAX_MS: i32 = 1_000;
 
+/// Connections that have not said who they are; one more ends the oldest.
+const NEWCOMERS_MAX: usize = 4;
+
+/// Descriptors that are waited for besides the newcomers'.
+const FIXED_POLLS: usize = 3;
+
 /// What the thread owns.
 pub(super) struct Service {
     listener: UnixListener,
     queue: Arc<Queue>,
     relay: RelayHandle,
+    operations: Arc<dyn Operations>,
+    operators: Seats,
     stop: Arc<AtomicBool>,
     client: Option<Client>,
-    /// Has connected and not said hello yet: it may be a probe, which disturbs nobody.
-    newcomer: Option<Client>,
+    /// Have connected and not said yet who they are: they may be probes, which disturb nobody.
+    newcomers: Vec<Client>,
 }
 
 #[derive(Default)]
 struct Readable {
     listener: bool,
     client: bool,
-    newcomer: bool,
+    newcomers: [bool; NEWCOMERS_MAX],
 }
 
 impl Service {
@@ -40,9 +49,11 @@ impl Service {
         listener: UnixListener,
         queue: Arc<Queue>,
         relay: RelayHandle,
+        operations: Arc<dyn Operations>,
         stop: Arc<AtomicBool>,
     ) -> Self {
-        Self { listener, queue, relay, stop, client: None, newcomer: None }
+        let (operators, newcomers) = (Seats::default(), Vec::new());
+        Self { listener, queue, relay, operations, operators, stop, client: None, newcomers }
     }
 
     /// Serves until it is told to stop.
@@ -54,9 +65,7 @@ impl Service {
                 self.queue.close();
                 self.client = None;
             }
-            if readable.newcomer {
-                self.hear();
-            }
+            self.hear(readable.newcomers);
             if readable.listener {
                 self.accept();
             }
@@ -68,15 +77,16 @@ impl Service {
         let poll = |fd: RawFd, events| libc::pollfd { fd, events, revents: 0 };
         let writes = self.client.as_ref().is_some_and(Client::has_unsent);
         let wants = if writes { libc::POLLIN | libc::POLLOUT } else { libc::POLLIN };
-        // A negative descriptor is ignored.
-        let fd = |client: &Option<Client>| client.as_ref().map_or(-1, Client::fd);
         let wake = self.queue.wake();
-        let mut polls = [
-            poll(self.listener.as_raw_fd(), libc::POLLIN),
-            poll(fd(&self.client), wants),
-            poll(fd(&self.newcomer), libc::POLLIN),
-            poll(wake.fd(), libc::POLLIN),
-        ];
+        // A negative descriptor is ignored.
+        let client = self.client.as_ref().map_or(-1, Client::fd);
+        let mut polls = [poll(-1, libc::POLLIN); FIXED_POLLS + NEWCOMERS_MAX];
+        polls[0].fd = self.listener.as_raw_fd();
+        polls[1] = poll(client, wants);
+        polls[2].fd = wake.fd();
+        for (slot, newcomer) in polls[FIXED_POLLS..].iter_mut().zip(&self.newcomers) {
+            slot.fd = newcomer.fd();
+        }
         wake.sleep();
         let timeout = if self.has_work() { 0 } else { SLEEP_MAX_MS };
         // SAFETY: the pointer and length are those of a live array.
@@ -85,14 +95,14 @@ impl Service {
         if ready <= 0 {
             return Readable::default();
         }
-        if polls[3].revents != 0 {
+        if polls[2].revents != 0 {
             wake.clear();
         }
 
         Readable {
             listener: polls[0].revents != 0,
             client: polls[1].revents & !libc::POLLOUT != 0,
-            newcomer: polls[2].revents != 0,
+            newcomers: std::array::from_fn(|index| polls[FIXED_POLLS + index].revents != 0),
         }
     }
 
@@ -116,18 +126,32 @@ impl Service {
     fn accept(&mut self) {
         let Ok((stream, _)) = self.listener.accept() else { return };
         match Client::greet(stream) {
-            Ok(newcomer) => self.newcomer = Some(newcomer),
+            Ok(newcomer) => {
+                if self.newcomers.len() >= NEWCOMERS_MAX {
+                    self.newcomers.remove(0);
+                }
+                self.newcomers.push(newcomer);
+            }
             Err(reason) => tracing::debug!(%reason, "control socket: a newcomer is gone"),
         }
     }
 
-    /// Lets the newcomer take the client's place once it has said hello.
-    fn hear(&mut self) {
-        let Some(mut newcomer) = self.newcomer.take() else { return };
-        match newcomer.hello() {
-            Ok(true) => self.replace(newcomer),
-            Ok(false) => self.newcomer = Some(newcomer),
-            Err(reason) => tracing::warn!(%reason, "control socket: a newcomer is refused"),
+    /// Learns who the newcomers are that have said something.
+    fn hear(&mut self, readable: [bool; NEWCOMERS_MAX]) {
+        let newcomers = std::mem::take(&mut self.newcomers);
+        for (mut newcomer, readable) in newcomers.into_iter().zip(readable) {
+            if !readable {
+                self.newcomers.push(newcomer);
+                continue;
+            }
+            match newcomer.hello() {
+                Ok(Some(Role::Signalling)) => self.replace(newcomer),
+                Ok(Some(Role::Operator)) => {
+                    operator::attend(newcomer, &self.operations, &self.operators);
+                }
+                Ok(None) => self.newcomers.push(newcomer),
+                Err(reason) => tracing::warn!(%reason, "control socket: a newcomer is refused"),
+            }
         }
     }
 
@@ -141,7 +165,7 @@ impl Service {
             tracing::error!("control socket: a shard does not close its rooms");
             return;
         }
-        self.queue.open(Message::Event(Event::Reset));
+        self.queue.open();
         match client.pass_on(&self.relay) {
             Ok(()) => self.client = Some(client),
             Err(reason) => tracing::warn!(%reason, "control socket: a newcomer is refused"),

@@ -9,7 +9,7 @@ const LIVEKIT_VERSION: &str = "1.9.0";
 /// Terms on which rooms are run.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// STUN and TURN servers named to clients.
+    /// STUN and TURN servers named to clients, besides the relay's own.
     pub ice_servers: Vec<IceServer>,
     /// Region told to clients; empty when there is none.
     pub region: String,
@@ -118,6 +118,9 @@ pub struct Timeouts {
     pub answer: Duration,
     /// How often connection quality is told.
     pub quality: Duration,
+    /// How long TURN credentials are good: a client refreshes its allocations by them until it
+    /// joins or resumes again.
+    pub turn_credential: Duration,
 }
 
 impl Default for Timeouts {
@@ -130,6 +133,7 @@ impl Default for Timeouts {
             resume_unconnected: Duration::from_secs(15),
             answer: Duration::from_secs(15),
             quality: Duration::from_secs(5),
+            turn_credential: Duration::from_secs(12 * 3_600),
         }
     }
 }

@@ -8,7 +8,7 @@ use prost::Message as _;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use relay_wire::control::{
-    Command, ParticipantId, Request, RoomId, SubscriptionId, TrackId, TransportId,
+    Command, ParticipantId, Request, RoomId, SubscriptionId, TrackId, TransportId, TurnService,
 };
 use std::collections::HashMap;
 
@@ -48,6 +48,8 @@ pub(super) struct Connection {
 /// What all rooms share.
 pub(super) struct Desk {
     pub(super) config: Config,
+    /// The relay's TURN service, as it last said.
+    pub(super) turn: TurnService,
     pub(super) counters: Counters,
     pub(super) connections: HashMap<ConnectionId, Connection>,
     pub(super) transports: HashMap<TransportId, (Place, Side)>,
@@ -64,6 +66,7 @@ impl Desk {
         let next_id = rng.random::<u64>() >> 1;
         Self {
             config,
+            turn: TurnService::default(),
             counters: Counters::default(),
             connections: HashMap::new(),
             transports: HashMap::new(),

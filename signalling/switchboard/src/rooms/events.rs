@@ -24,7 +24,7 @@ pub(super) fn room_of(desk: &Desk, event: &Event) -> Option<RoomId> {
         | Event::Quality(transport, _) => Some(desk.transports.get(transport)?.0.room),
         Event::Started(track, _) => Some(desk.tracks.get(track)?.room),
         Event::Speakers(room, _) => Some(*room),
-        Event::Reset => None,
+        Event::Reset | Event::Turn(_) => None,
     }
 }
 
@@ -76,7 +76,7 @@ impl Room {
             Event::Started(track, codec) => self.started(cx, track, codec),
             Event::Speakers(_, speakers) => self.speak(cx, &speakers),
             Event::Quality(transport, quality) => self.measured(cx, transport, quality),
-            Event::Reset => {}
+            Event::Reset | Event::Turn(_) => {}
         }
     }
 

@@ -57,7 +57,7 @@ impl Room {
         }
 
         let response = proto::ReconnectResponse {
-            ice_servers: ice_servers(&cx.desk.config),
+            ice_servers: ice_servers(cx.desk, cx.now, &participant.identity),
             client_configuration: None,
             server_info: Some(server_info(&cx.desk.config)),
             last_message_seq: 0,
@@ -109,7 +109,7 @@ impl Room {
             participant: Some(participant.info()),
             other_participants: others.collect(),
             server_version: config.version.clone(),
-            ice_servers: ice_servers(config),
+            ice_servers: ice_servers(cx.desk, cx.now, &participant.identity),
             subscriber_primary: true,
             server_region: config.region.clone(),
             ping_timeout: seconds(config.timeouts.ping_timeout),

@@ -1,6 +1,7 @@
 //! Messages to clients that need some building.
 
-use super::{Config, LeaveReason};
+use super::desk::Desk;
+use super::{Config, LeaveReason, Now, turn};
 use livekit_protocol as proto;
 use livekit_protocol::leave_request::Action;
 use livekit_protocol::signal_response::Message;
@@ -66,11 +67,15 @@ pub(super) fn server_info(config: &Config) -> proto::ServerInfo {
     }
 }
 
-pub(super) fn ice_servers(config: &Config) -> Vec<proto::IceServer> {
-    let servers = config.ice_servers.iter().map(|server| proto::IceServer {
-        urls: server.urls.clone(),
-        username: server.username.clone(),
-        credential: server.credential.clone(),
+/// The STUN and TURN servers for one participant, with credentials of its own.
+pub(super) fn ice_servers(desk: &Desk, now: Now, identity: &str) -> Vec<proto::IceServer> {
+    let configured = desk.config.ice_servers.iter().cloned();
+    let lifetime = desk.config.timeouts.turn_credential;
+    let turn = turn::ice_server(&desk.turn, now.unix_ms / 1_000, lifetime, identity);
+    let servers = configured.chain(turn).map(|server| proto::IceServer {
+        urls: server.urls,
+        username: server.username,
+        credential: server.credential,
     });
     servers.collect()
 }

@@ -20,6 +20,7 @@ mod subscriber;
 mod sweep;
 mod switchboard;
 mod track;
+mod turn;
 
 pub use config::{Config, IceServer, Limits, Timeouts};
 pub use counters::{Counters, JoinTimes, LeaveReason, Limit};

@@ -160,6 +160,7 @@ impl Switchboard {
                 self.desk.questions.clear();
                 self.dissolve(now, LeaveReason::RelayReset, out);
             }
+            Message::Event(Event::Turn(turn)) => self.desk.turn = turn,
             Message::Event(event) => {
                 let Some(room) = super::events::room_of(&self.desk, &event) else { return };
                 self.with_room(now, room, out, |room, cx| room.event(cx, event));

@@ -4,7 +4,15 @@ use super::extensions;
 use super::model::{Direction, MediaKind};
 use relay_wire::control::{Extensions, Hash, Opened};
 use std::fmt::{self, Write as _};
-use std::net::SocketAddr;
+
+/// Type preference of host candidates over UDP (RFC 8445, section 5.1.2.2).
+const UDP_HOST: u32 = 126;
+/// The same over TCP: below every UDP candidate but relayed ones (RFC 6544, section 4.2).
+const TCP_HOST: u32 = 90;
+/// Direction preference of passive host candidates (RFC 6544, section 4.2).
+const PASSIVE: u32 = 4;
+/// The highest other-preference: 13 bits (RFC 6544, section 4.2).
+const OTHER_MAX: u32 = 8_191;
 
 /// Our side of a session description.
 #[derive(Clone, Copy, Debug)]
@@ -116,21 +124,40 @@ impl<'a> Writer<'a> {
         // All m-lines share the first one's candidates (RFC 9143, section 7.1.3).
         if !self.candidates_written {
             self.candidates_written = true;
-            self.candidates(&opened.candidates);
+            self.candidates(opened);
         }
     }
 
-    fn candidates(&mut self, candidates: &[SocketAddr]) {
-        for (index, address) in candidates.iter().enumerate() {
+    /// Host candidates (RFC 8839, section 5.1; RFC 6544, section 4.5), those over UDP preferred.
+    fn candidates(&mut self, opened: &Opened) {
+        let mut number = 1;
+        for (index, address) in opened.candidates.iter().enumerate() {
             let (ip, port) = (address.ip(), address.port());
-            // RFC 8445, section 5.1.2.1: type preference 126 for host candidates.
-            let rank = 65_535 - u32::try_from(index).unwrap_or(65_535).min(65_535);
-            let priority = (126 << 24) | (rank << 8) | 255;
-            let number = index + 1;
+            let priority = priority(UDP_HOST, 65_535 - rank(index, 65_535));
             self.line(format_args!("a=candidate:{number} 1 udp {priority} {ip} {port} typ host"));
+            number += 1;
+        }
+        for (index, address) in opened.candidates_tcp.iter().enumerate() {
+            let (ip, port) = (address.ip(), address.port());
+            let local = (PASSIVE << 13) | (OTHER_MAX - rank(index, OTHER_MAX));
+            let priority = priority(TCP_HOST, local);
+            self.line(format_args!(
+                "a=candidate:{number} 1 tcp {priority} {ip} {port} typ host tcptype passive"
+            ));
+            number += 1;
         }
         self.line(format_args!("a=end-of-candidates"));
     }
+}
+
+/// A candidate's place among its like, at most `max`.
+fn rank(index: usize, max: u32) -> u32 {
+    u32::try_from(index).unwrap_or(max).min(max)
+}
+
+/// RFC 8445, section 5.1.2.1, for component 1.
+fn priority(kind: u32, local: u32) -> u32 {
+    (kind << 24) | (local << 8) | 255
 }
 
 pub(super) fn media_name(kind: MediaKind) -> &'static str {
