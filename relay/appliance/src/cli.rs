@@ -1,6 +1,7 @@
 //! The command line.
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,12 +11,24 @@ Examples:
   millrace serve --set http.listen=0.0.0.0:7880       calls on this network, HTTPS on 7443
   millrace serve --config /etc/millrace/millrace.toml
   millrace token create --identity ann --room demo    a token for a LiveKit SDK
+  millrace turn list                                  who relays what through TURN
   millrace check-config millrace.toml                 is this configuration right?
 
 Configuration is /etc/millrace/millrace.toml if it is there. Exit code 2: the configuration is
 wrong; the line printed names the key and the fix.";
 
-/// A media relay appliance for video calls: signalling and SFU in one binary.
+const TURN_EXAMPLES: &str = "\
+Examples:
+  millrace turn list                        all allocations of the relay on this machine
+  millrace turn list --user ann --json      those that ann's credentials made, for a program
+  millrace turn kick --address 192.0.2.9    ends those of clients at this address
+  millrace turn kick --id 17                ends one
+  millrace turn drain                       no new allocations; the present ones go on
+  millrace turn drain --off                 takes new ones again
+
+The relay is asked at control.socket, or in the data directory of `millrace serve`.";
+
+/// A media relay appliance for video calls: signalling, SFU, STUN and TURN in one binary.
 #[derive(Debug, Parser)]
 #[command(name = "millrace", version, after_help = EXAMPLES, arg_required_else_help = true)]
 pub(crate) struct Cli {
@@ -47,6 +60,9 @@ pub(crate) enum Command {
     Relay,
     /// Runs signalling alone; it connects to the relay at control.socket
     Signalling,
+    /// Lists, ends and drains the TURN allocations of the relay that runs on this machine
+    #[command(subcommand, after_help = TURN_EXAMPLES)]
+    Turn(TurnCommand),
     /// Works with access tokens
     #[command(subcommand)]
     Token(TokenCommand),
@@ -61,6 +77,46 @@ pub(crate) enum Command {
 pub(crate) enum TokenCommand {
     /// Prints a token with which one person or program may join a room
     Create(TokenArgs),
+}
+
+#[derive(Debug, Subcommand)]
+#[command(after_help = TURN_EXAMPLES)]
+pub(crate) enum TurnCommand {
+    /// Prints the allocations, all or those that match
+    List {
+        #[command(flatten)]
+        which: SelectorArgs,
+        /// Prints a JSON array instead of a table
+        #[arg(long)]
+        json: bool,
+    },
+    /// Ends the allocations that match, and prints how many
+    #[command(group = ArgGroup::new("one").args(["id", "user", "address"]).required(true))]
+    Kick {
+        #[command(flatten)]
+        which: SelectorArgs,
+    },
+    /// Refuses new allocations; the present ones go on until their clients end them
+    Drain {
+        /// Takes new allocations again
+        #[arg(long)]
+        off: bool,
+    },
+}
+
+/// Which allocations are meant.
+#[derive(Args, Clone, Debug)]
+#[group(multiple = false)]
+pub(crate) struct SelectorArgs {
+    /// The one of this number
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) id: Option<u64>,
+    /// Those of this user, without the expiry that REST credentials have in front
+    #[arg(long, value_name = "NAME")]
+    pub(crate) user: Option<String>,
+    /// Those of clients at this IP address
+    #[arg(long, value_name = "IP")]
+    pub(crate) address: Option<IpAddr>,
 }
 
 /// What a token is to say.

@@ -8,6 +8,7 @@ mod failure;
 mod logging;
 mod notify;
 mod signals;
+mod turn;
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -3,23 +3,42 @@
 
 mod world;
 
-use relay_server::control::{ControlServer, ControlSocket};
-use relay_server::{IoKind, Relay, start};
+use relay_server::control::{Allocation, ControlServer, ControlSocket, Operations, Selector};
+use relay_server::{Events, IoKind, Relay, start};
 use relay_wire::control::{
-    Answer, Command, Event, Hello, Message, Refusal, Request, RoomId, VERSION,
+    Answer, Command, Event, Hello, Message, Refusal, Request, Role, RoomId, TurnService, VERSION,
 };
 use relay_wire::frame::{self, Reader};
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::sync::Arc;
 use world::{Directory, PATIENCE, config, participant};
 
 struct Served {
     server: ControlServer,
     relay: Relay,
     path: PathBuf,
+    events: Events,
     _directory: Directory,
+}
+
+/// Has no allocations.
+struct Nobody;
+
+impl Operations for Nobody {
+    fn allocations(&self, _which: Option<&Selector>) -> Result<Vec<Allocation>, String> {
+        Ok(Vec::new())
+    }
+
+    fn kick(&self, _which: &Selector) -> Result<u64, String> {
+        Ok(0)
+    }
+
+    fn drain(&self, _on: bool) -> Result<u64, String> {
+        Ok(0)
+    }
 }
 
 fn served() -> Served {
@@ -27,10 +46,11 @@ fn served() -> Served {
     let path = directory.0.join("run/relay.sock");
     let socket = ControlSocket::bind(&path).unwrap();
     let config = config(&directory, IoKind::Uring, 2, "127.0.0.1:0");
-    let relay = start(&config, socket.events()).unwrap();
-    let server = socket.serve(relay.handle()).unwrap();
+    let events = socket.events();
+    let relay = start(&config, events.clone()).unwrap();
+    let server = socket.serve(relay.handle(), Arc::new(Nobody)).unwrap();
 
-    Served { server, relay, path, _directory: directory }
+    Served { server, relay, path, events, _directory: directory }
 }
 
 struct Client {
@@ -44,6 +64,7 @@ impl Client {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut client = Self { stream, reader: Reader::new() };
         client.send(&Hello { version });
+        client.send(&Role::Signalling);
 
         client
     }
@@ -173,4 +194,23 @@ fn a_stale_socket_file_is_replaced_and_a_live_one_is_not() {
     drop(std::os::unix::net::UnixListener::bind(&stale).unwrap());
     assert!(stale.exists());
     assert!(ControlSocket::bind(&stale).is_ok());
+}
+
+#[test]
+fn every_client_is_told_the_latest_turn_service_and_connected_ones_of_each_change() {
+    let served = served();
+    let turn = |secret: &str| {
+        let urls = vec!["turn:192.0.2.1:3478?transport=udp".to_owned()];
+        Message::Event(Event::Turn(TurnService { urls, secret: secret.to_owned() }))
+    };
+    (served.events)(turn("first"));
+    (served.events)(turn("second"));
+    let mut client = Client::greeted(&served);
+    assert_eq!(client.receive(), Some(turn("second")));
+    (served.events)(turn("third"));
+    assert_eq!(client.receive(), Some(turn("third")));
+
+    let mut next = Client::greeted(&served);
+    assert_eq!(next.receive(), Some(turn("third")));
+    assert!(!format!("{:?}", turn("third")).contains("third"), "secrets are not for logs");
 }

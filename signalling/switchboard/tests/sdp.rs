@@ -249,3 +249,38 @@ fn rejected_or_unreceived_lines_are_not_accepted() {
     let read = Description::parse(&inactive).unwrap();
     assert!(accepted(&read, "3", Codec::H264).is_none());
 }
+
+/// Number, transport, priority, the rest.
+fn candidate_lines(sdp: &str) -> Vec<(u32, &str, u32, &str)> {
+    let line = |line: &str| -> Option<(u32, u32)> {
+        let mut words = line.strip_prefix("a=candidate:")?.split(' ');
+        Some((words.next()?.parse().ok()?, words.nth(2)?.parse().ok()?))
+    };
+    let parts = |text| {
+        let (number, priority) = line(text)?;
+        let words: Vec<&str> = text.splitn(5, ' ').collect();
+        Some((number, words[2], priority, words[4]))
+    };
+    sdp.lines().filter_map(parts).collect()
+}
+
+#[test]
+fn tcp_candidates_are_passive_and_come_after_those_over_udp() {
+    let tcp = ["192.0.2.1:3478", "[2001:db8::1]:443"].map(|text| text.parse().unwrap());
+    let opened = Opened { candidates_tcp: tcp.to_vec(), ..opened() };
+    let description = Description::parse(CHROMIUM).unwrap();
+    let receive = vec![None; description.sections.len()];
+    let answered = answer(&description, local(&opened), &CODECS, &receive).sdp;
+    let offered = offer(local(&opened), &[Offered { mid: "0".into(), content: Content::Data }]);
+    for sdp in [answered, offered] {
+        let lines = candidate_lines(&sdp);
+        let transports: Vec<_> = lines.iter().map(|line| line.1).collect();
+        assert_eq!(transports, ["udp", "udp", "tcp", "tcp"], "{sdp}");
+        assert!(lines.windows(2).all(|pair| pair[0].2 > pair[1].2), "{lines:?}");
+        assert!(lines.windows(2).all(|pair| pair[0].0 != pair[1].0), "foundations differ");
+        assert_eq!(lines[2].3, "192.0.2.1 3478 typ host tcptype passive");
+        assert_eq!(lines[3].3, "2001:db8::1 443 typ host tcptype passive");
+        // RFC 6544, section 4.2: type 90, direction 4 of 7, the first of its kind.
+        assert_eq!(lines[2].2, 90 << 24 | (4 << 13 | 8191) << 8 | 255);
+    }
+}

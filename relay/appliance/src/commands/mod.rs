@@ -6,11 +6,13 @@ mod relay;
 mod serve;
 mod signalling;
 mod token;
+mod turn;
 
 use crate::access::Access;
 use crate::cli::{Cli, Command, TokenCommand};
 use crate::config::{Config, ConfigError};
 use crate::logging;
+use crate::turn::Prepared;
 use anyhow::Context;
 use std::future::Future;
 
@@ -26,6 +28,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
     let config = Config::load(file.as_deref(), &cli.settings.sets)?;
     let log = || logging::start(config.log_json, cli.settings.log.as_deref());
     match cli.command {
+        Command::Turn(command) => turn::run(&config, command),
         Command::Token(TokenCommand::Create(args)) => token::create(&config, &args),
         Command::CheckConfig { file } => {
             println!("{}: OK", file.display());
@@ -84,7 +87,7 @@ fn web(config: &Config, access: &Access) -> Result<signalling_server::Config, Co
 }
 
 /// The media plane's configuration.
-fn media(config: &Config, development: bool) -> relay_server::Config {
+fn media(config: &Config, development: bool, turn: &Prepared) -> relay_server::Config {
     relay_server::Config {
         listen: config.media_listen.clone(),
         advertise: config.media_advertise.clone(),
@@ -94,8 +97,8 @@ fn media(config: &Config, development: bool) -> relay_server::Config {
         dtls: config.media_dtls,
         data_directory: config.data.clone(),
         limits: relay_server::Limits::default(),
-        turn: relay_server::TurnSettings::default(),
         streams: relay_server::StreamLimits::default(),
+        turn: turn.settings(),
     }
 }
 

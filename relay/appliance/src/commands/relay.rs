@@ -4,10 +4,12 @@ use super::serve::stop_relay;
 use crate::config::Config;
 use crate::notify;
 use crate::signals::Signals;
+use crate::turn::Prepared;
 use anyhow::{Context, bail};
 use relay_server::control::ControlSocket;
 use signalling_server::Monitor;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 const METRICS_PORT: u16 = 9478;
 
@@ -18,8 +20,12 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
     let metrics = config.metrics_listen.unwrap_or(SocketAddr::from((own, METRICS_PORT)));
     let monitor = Monitor::bind(metrics, config.metrics_allow.clone())?;
     let control = ControlSocket::bind(&config.control_socket)?;
-    let relay = relay_server::start(&super::media(config, development), control.events())?;
-    let control = control.serve(relay.handle()).context("the control socket does not start")?;
+    let turn = Prepared::new(config)?;
+    let events = control.events();
+    let relay = relay_server::start(&super::media(config, development, &turn), events.clone())?;
+    let turn = Arc::new(turn.serve(config, development, &relay, events));
+    let control =
+        control.serve(relay.handle(), turn.clone()).context("the control socket does not start")?;
     let mut signals = Signals::new()?;
     tracing::info!(
         shards = relay.shards(),

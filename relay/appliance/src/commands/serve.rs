@@ -5,8 +5,10 @@ use crate::access::Access;
 use crate::config::Config;
 use crate::notify;
 use crate::signals::Signals;
-use anyhow::{anyhow, bail};
+use crate::turn::Prepared;
+use anyhow::{Context, anyhow, bail};
 use relay_server::Relay;
+use relay_server::control::{ControlError, ControlSocket};
 use signalling_server::Link;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +20,15 @@ const RELAY_STOP: Duration = Duration::from_secs(1);
 pub(super) async fn run(config: &Config, access: &Access) -> anyhow::Result<()> {
     let bound = signalling_server::bind(super::web(config, access)?)?;
     let (events, receive) = embedded::channel();
-    let relay = relay_server::start(&super::media(config, access.development), events)?;
+    let control = operators(config)?;
+    let turn = Prepared::new(config)?;
+    let media = super::media(config, access.development, &turn);
+    let relay = relay_server::start(&media, events.clone())?;
+    let turn = Arc::new(turn.serve(config, access.development, &relay, events));
+    let control = control
+        .map(|control| control.serve_operators(turn.clone()))
+        .transpose()
+        .context("the control socket does not start")?;
     let mut signals = Signals::new()?;
     // A closed standard output is no reason not to serve.
     let _ = announce::print(&bound, access);
@@ -39,12 +49,30 @@ pub(super) async fn run(config: &Config, access: &Access) -> anyhow::Result<()> 
         served = bound.serve(link, vec![Box::new(relay.collector())], stop) => served,
         () = notify::watchdog() => Ok(()),
     };
+    drop(control);
     stop_relay(relay).await?;
     if let Some(reason) = failed.reason() {
         bail!("the relay failed: {reason}; the service manager should start it again");
     }
 
     Ok(served?)
+}
+
+/// The control socket for `millrace turn`. Where the operator chose no path, another process may
+/// have the default one, or it may not be ours to write: then it is in the data directory, and
+/// calls go on even without it.
+fn operators(config: &Config) -> Result<Option<ControlSocket>, ControlError> {
+    match ControlSocket::bind(&config.control_socket) {
+        Ok(socket) => Ok(Some(socket)),
+        Err(error) if config.is_set("control.socket") => Err(error),
+        Err(first) => match ControlSocket::bind(&config.fallback_socket()) {
+            Ok(socket) => Ok(Some(socket)),
+            Err(second) => {
+                tracing::warn!("no `millrace turn` here: {first}; {second}");
+                Ok(None)
+            }
+        },
+    }
 }
 
 /// Stops the relay's threads, within bounds.

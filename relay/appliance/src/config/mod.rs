@@ -7,7 +7,7 @@ mod turn;
 mod value;
 
 pub(crate) use error::ConfigError;
-use relay_server::{Advertise, DtlsVersions, IoKind};
+use relay_server::{Advertise, DtlsVersions, IoKind, TurnSettings};
 use settings::Setting;
 use signalling_server::{CertificateFiles, Network};
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,11 +15,12 @@ use std::env;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use toml::Value;
-pub(crate) use turn::Turn;
 
 /// Read when `--config` is not given and it is there.
 const DEFAULT_FILE: &str = "/etc/millrace/millrace.toml";
 const MEDIA_PORT: u16 = 3478;
+/// Where `serve` opens its control socket, in the data directory, when it may not in `/run`.
+const FALLBACK_SOCKET: &str = "relay.sock";
 
 /// What was configured; `None` and empty where a default depends on other things.
 #[derive(Clone)]
@@ -61,7 +62,7 @@ pub(crate) struct Config {
     /// `stun.listen`.
     pub(crate) stun_listen: Vec<SocketAddr>,
     /// `turn.*`.
-    pub(crate) turn: Turn,
+    pub(crate) turn: TurnSettings,
     /// Every key that was set, with its value.
     values: BTreeMap<String, Value>,
 }
@@ -83,6 +84,16 @@ impl Config {
         config.certificate()?;
 
         Ok(config)
+    }
+
+    /// Where the control socket is when it cannot be at `control_socket`.
+    pub(crate) fn fallback_socket(&self) -> PathBuf {
+        self.data.join(FALLBACK_SOCKET)
+    }
+
+    /// Whether a key was set, in the file or by `--set`.
+    pub(crate) fn is_set(&self, key: &str) -> bool {
+        self.values.contains_key(key)
     }
 
     /// The keys that are set otherwise in `newer`.
@@ -133,7 +144,7 @@ impl Config {
             node_region: String::new(),
             data: data_directory(),
             stun_listen: Vec::new(),
-            turn: Turn::default(),
+            turn: TurnSettings::default(),
             values: BTreeMap::new(),
         }
     }
@@ -182,7 +193,7 @@ impl Config {
                 self.stun_listen = setting.list_or_one("ADDRESS:PORT, as \"192.0.2.1:3478\"")?;
             }
             key if key.starts_with("turn.") => {
-                self.turn.apply(&key["turn.".len()..], setting)?;
+                turn::apply(&mut self.turn, &key["turn.".len()..], setting)?;
             }
             key => {
                 let name = key.strip_prefix("keys.").unwrap_or(key);

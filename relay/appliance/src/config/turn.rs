@@ -2,9 +2,7 @@
 
 use super::error::ConfigError;
 use super::settings::Setting;
-use relay_server::Advertise;
-use signalling_server::Network;
-use std::collections::BTreeMap;
+use relay_server::TurnSettings;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -20,112 +18,52 @@ const PORT_MIN: u16 = 1_024;
 const LIFETIME_MIN: u64 = 600;
 const LIFETIME_MAX: u64 = 86_400;
 
-/// What was configured of TURN; empty and `None` where a default depends on other things.
-#[derive(Clone)]
-pub(crate) struct Turn {
-    /// `turn.realm`.
-    pub(crate) realm: String,
-    /// `turn.users.NAME`.
-    pub(crate) users: BTreeMap<String, String>,
-    /// `turn.secrets`, newest first; empty: a random one for each start.
-    pub(crate) secrets: Vec<String>,
-    /// `turn.tls_listen`.
-    pub(crate) tls_listen: Vec<SocketAddr>,
-    /// `turn.hostname`.
-    pub(crate) hostname: Option<String>,
-    /// `turn.relay_addresses`.
-    pub(crate) relay_addresses: Vec<Advertise>,
-    /// `turn.relay_ports`.
-    pub(crate) relay_ports: RangeInclusive<u16>,
-    /// `turn.allow_peers`.
-    pub(crate) allow_peers: Vec<Network>,
-    /// `turn.deny_peers`.
-    pub(crate) deny_peers: Vec<Network>,
-    /// `turn.quota.user`; `None`: no limit.
-    pub(crate) quota_user: Option<u32>,
-    /// `turn.quota.address`; `None`: no limit.
-    pub(crate) quota_address: Option<u32>,
-    /// `turn.quota.total`; `None`: as many as there are ports.
-    pub(crate) quota_total: Option<u32>,
-    /// `turn.bandwidth_bps`; `None`: no limit.
-    pub(crate) bandwidth_bps: Option<u64>,
-    /// `turn.lifetime_max_seconds`.
-    pub(crate) lifetime_max: Duration,
-    /// `turn.challenges_per_second`; 0: no limit.
-    pub(crate) challenges_per_second: u32,
-    /// `turn.alternate_servers`, at most one of each address family.
-    pub(crate) alternate_servers: Vec<SocketAddr>,
-}
-
-impl Default for Turn {
-    fn default() -> Self {
-        Self {
-            realm: "millrace".to_owned(),
-            users: BTreeMap::new(),
-            secrets: Vec::new(),
-            tls_listen: Vec::new(),
-            hostname: None,
-            relay_addresses: Vec::new(),
-            relay_ports: 49_152..=65_535,
-            allow_peers: Vec::new(),
-            deny_peers: Vec::new(),
-            quota_user: None,
-            quota_address: None,
-            quota_total: None,
-            bandwidth_bps: None,
-            lifetime_max: Duration::from_secs(3_600),
-            challenges_per_second: 1_000,
-            alternate_servers: Vec::new(),
+/// Applies the setting of a key that begins with `turn.`; an error never shows a secret.
+pub(super) fn apply(
+    turn: &mut TurnSettings,
+    key: &str,
+    setting: &Setting,
+) -> Result<(), ConfigError> {
+    let range = "an address range, as \"10.0.0.0/8\"";
+    match key {
+        "realm" => turn.realm = realm(setting)?,
+        "secrets" => turn.secrets = secrets(setting)?,
+        "tls_listen" if setting.value.as_str() == Some("") => turn.tls_listen.clear(),
+        "tls_listen" => {
+            turn.tls_listen = setting.list_or_one("ADDRESS:PORT, as \"0.0.0.0:5349\"")?;
+        }
+        "hostname" => turn.hostname = hostname(setting)?,
+        "relay_addresses" => {
+            let what = "an address of this machine, or PUBLIC/LOCAL behind NAT";
+            turn.relay_addresses = setting.list_or_one(what)?;
+        }
+        "relay_ports" => turn.relay_ports = ports(setting)?,
+        "allow_peers" => turn.allow_peers = setting.list_or_one(range)?,
+        "deny_peers" => turn.deny_peers = setting.list_or_one(range)?,
+        "quota.user" => turn.quotas.user = limit(setting)?.unwrap_or(usize::MAX),
+        "quota.address" => turn.quotas.address = limit(setting)?.unwrap_or(usize::MAX),
+        "quota.total" => turn.quotas.total = limit(setting)?,
+        "bandwidth_bps" => {
+            let bits = setting.whole(0..=u64::MAX >> 1)?;
+            turn.bandwidth_bps = (bits > 0).then_some(bits);
+        }
+        "lifetime_max_seconds" => {
+            let seconds = setting.whole(LIFETIME_MIN..=LIFETIME_MAX)?;
+            turn.lifetime_max = Duration::from_secs(seconds);
+        }
+        "challenges_per_second" => {
+            turn.challenges_a_second = setting.whole(0..=u32::MAX.into())? as u32;
+        }
+        "alternate_servers" => turn.alternates = alternates(setting)?,
+        key => {
+            let name = key.strip_prefix("users.").unwrap_or(key);
+            let password = password(name, setting)?;
+            turn.users.retain(|(known, _)| known != name);
+            turn.users.push((name.to_owned(), password));
         }
     }
-}
 
-impl Turn {
-    /// Applies the setting of a key that begins with `turn.`; an error never shows a secret.
-    pub(super) fn apply(&mut self, key: &str, setting: &Setting) -> Result<(), ConfigError> {
-        match key {
-            "realm" => self.realm = realm(setting)?,
-            "secrets" => self.secrets = secrets(setting)?,
-            "tls_listen" if setting.value.as_str() == Some("") => self.tls_listen.clear(),
-            "tls_listen" => {
-                self.tls_listen = setting.list_or_one("ADDRESS:PORT, as \"0.0.0.0:5349\"")?;
-            }
-            "hostname" => self.hostname = hostname(setting)?,
-            "relay_addresses" => {
-                let what = "an address of this machine, or PUBLIC/LOCAL behind NAT";
-                self.relay_addresses = setting.list_or_one(what)?;
-            }
-            "relay_ports" => self.relay_ports = ports(setting)?,
-            "allow_peers" => {
-                self.allow_peers = setting.list_or_one("an address range, as \"10.0.0.0/8\"")?;
-            }
-            "deny_peers" => {
-                self.deny_peers = setting.list_or_one("an address range, as \"10.0.0.0/8\"")?;
-            }
-            "quota.user" => self.quota_user = limit(setting)?,
-            "quota.address" => self.quota_address = limit(setting)?,
-            "quota.total" => self.quota_total = limit(setting)?,
-            "bandwidth_bps" => {
-                let bits = setting.whole(0..=u64::MAX >> 1)?;
-                self.bandwidth_bps = (bits > 0).then_some(bits);
-            }
-            "lifetime_max_seconds" => {
-                let seconds = setting.whole(LIFETIME_MIN..=LIFETIME_MAX)?;
-                self.lifetime_max = Duration::from_secs(seconds);
-            }
-            "challenges_per_second" => {
-                self.challenges_per_second = setting.whole(0..=u32::MAX.into())? as u32;
-            }
-            "alternate_servers" => self.alternate_servers = alternates(setting)?,
-            key => {
-                let name = key.strip_prefix("users.").unwrap_or(key);
-                let password = password(name, setting)?;
-                self.users.insert(name.to_owned(), password);
-            }
-        }
-
-        Ok(())
-    }
+    Ok(())
 }
 
 fn realm(setting: &Setting) -> Result<String, ConfigError> {
@@ -197,8 +135,8 @@ fn ports(setting: &Setting) -> Result<RangeInclusive<u16>, ConfigError> {
 }
 
 /// A number of allocations; 0 means that there is no limit.
-fn limit(setting: &Setting) -> Result<Option<u32>, ConfigError> {
-    let number = setting.whole(0..=u32::MAX.into())? as u32;
+fn limit(setting: &Setting) -> Result<Option<usize>, ConfigError> {
+    let number = setting.whole(0..=u32::MAX.into())? as usize;
 
     Ok((number > 0).then_some(number))
 }

@@ -1,9 +1,7 @@
 //! Messages on their way to the client: bounded, and levels and statistics latest-wins.
 
 use crate::wake::Wake;
-use relay_wire::control::{
-    Event, Message, Quality, RoomId, Speaker, TransportId, TurnService,
-};
+use relay_wire::control::{Event, Message, Quality, RoomId, Speaker, TransportId, TurnService};
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

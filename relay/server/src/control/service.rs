@@ -28,7 +28,8 @@ const FIXED_POLLS: usize = 3;
 pub(super) struct Service {
     listener: UnixListener,
     queue: Arc<Queue>,
-    relay: RelayHandle,
+    /// `None` where signalling does not come over the socket.
+    relay: Option<RelayHandle>,
     operations: Arc<dyn Operations>,
     operators: Seats,
     stop: Arc<AtomicBool>,
@@ -48,7 +49,7 @@ impl Service {
     pub(super) fn new(
         listener: UnixListener,
         queue: Arc<Queue>,
-        relay: RelayHandle,
+        relay: Option<RelayHandle>,
         operations: Arc<dyn Operations>,
         stop: Arc<AtomicBool>,
     ) -> Self {
@@ -115,9 +116,9 @@ impl Service {
     }
 
     fn attend(&mut self, readable: bool) -> Result<(), String> {
-        let Some(client) = &mut self.client else { return Ok(()) };
+        let (Some(client), Some(relay)) = (&mut self.client, &self.relay) else { return Ok(()) };
         if readable {
-            client.read(&self.relay)?;
+            client.read(relay)?;
         }
 
         client.write(&self.queue)
@@ -157,16 +158,20 @@ impl Service {
 
     /// Closes all rooms, then serves the new client, which knows none of them.
     fn replace(&mut self, mut client: Client) {
+        let Some(relay) = &self.relay else {
+            tracing::warn!("control socket: signalling is refused, it runs in this process");
+            return;
+        };
         self.queue.close();
         self.client = None;
         // Disconnected when all shards are done; a time-out means that one is stuck.
-        let closed = self.relay.close_rooms().recv_timeout(CLOSE_TIMEOUT);
+        let closed = relay.close_rooms().recv_timeout(CLOSE_TIMEOUT);
         if closed == Err(RecvTimeoutError::Timeout) {
             tracing::error!("control socket: a shard does not close its rooms");
             return;
         }
         self.queue.open();
-        match client.pass_on(&self.relay) {
+        match client.pass_on(relay) {
             Ok(()) => self.client = Some(client),
             Err(reason) => tracing::warn!(%reason, "control socket: a newcomer is refused"),
         }

@@ -8,4 +8,5 @@ mod publishing;
 mod resuming;
 mod script;
 mod subscribing;
+mod turn;
 mod world;
