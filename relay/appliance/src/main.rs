@@ -7,6 +7,7 @@ mod config;
 mod failure;
 mod logging;
 mod notify;
+mod reload;
 mod signals;
 mod turn;
 

@@ -1,5 +1,6 @@
 //! What systemd is told (sd_notify(3)); nothing without `NOTIFY_SOCKET`.
 
+use nix::time::{ClockId, clock_gettime};
 use std::env;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
@@ -20,6 +21,14 @@ pub(crate) fn tell(state: &str) {
     if let Err(error) = sent {
         tracing::warn!(%error, "cannot notify the service manager");
     }
+}
+
+/// Says that the configuration is being read again; `READY=1` ends it. The time lets
+/// `Type=notify-reload` tell this from an earlier reload.
+pub(crate) fn reloading() {
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC).map(Duration::from);
+    let microseconds = now.unwrap_or_default().as_micros();
+    tell(&format!("RELOADING=1\nMONOTONIC_USEC={microseconds}"));
 }
 
 /// Tells the watchdog, for as long as it is polled, that the runtime lives.

@@ -1,9 +1,10 @@
-//! Signals that end the process gracefully.
+//! Signals that end the process gracefully, or let it read its configuration again.
 
+use crate::reload::Reload;
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// SIGTERM and SIGINT end; SIGHUP is ignored, with a word.
+/// SIGTERM and SIGINT end, SIGHUP reloads.
 pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -22,15 +23,13 @@ impl Signals {
         })
     }
 
-    /// Resolves when the process is to end.
-    pub(crate) async fn end(&mut self) {
+    /// Resolves when the process is to end; reloads meanwhile.
+    pub(crate) async fn end(&mut self, mut reload: Reload) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return tracing::info!("SIGTERM: stopping"),
                 _ = self.interrupt.recv() => return tracing::info!("SIGINT: stopping"),
-                _ = self.hangup.recv() => {
-                    tracing::info!("SIGHUP: ignored; restart to apply a changed configuration");
-                }
+                _ = self.hangup.recv() => reload.run(),
             }
         }
     }

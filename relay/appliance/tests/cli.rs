@@ -46,7 +46,23 @@ fn a_wrong_value_names_its_key_and_what_it_takes() {
         ("keys.a = \"\"", "keys.a: must not be empty"),
         ("tls.cert = \"a.pem\"", "tls.key: is not set"),
         ("log.format = \"xml\"", "log.format"),
-        ("turn.realm = \"x\"", "\"turn\" is not supported by this version yet"),
+        ("turn.realm = \"\"", "turn.realm: must not be empty"),
+        ("turn.secrets = [\"hunter2\", \"\"]", "turn.secrets: must be a list of texts"),
+        ("turn.secrets = 7", "turn.secrets: must be a list of texts"),
+        ("\n[turn.users]\nbob = \"\"", "line 3: turn.users.bob: must not be empty"),
+        ("[turn.quota]\nuser = -1", "turn.quota.user: must be a whole number from 0"),
+        ("[turn.quota]\nusers = 1", "did you mean \"turn.quota.user\"?"),
+        ("[turn.user]\nbob = \"x\"", "line 1: unknown key \"turn.user\""),
+        ("turn.relay_ports = \"65535-49152\"", "is not FIRST-LAST"),
+        ("turn.relay_ports = \"80-90\"", "with ports from 1024 on"),
+        ("turn.relay_addresses = [\"here\"]", "PUBLIC/LOCAL behind NAT"),
+        ("turn.deny_peers = [\"10.0.0.0/99\"]", "turn.deny_peers: \"10.0.0.0/99\" is not an"),
+        ("turn.tls_listen = \"5349\"", "turn.tls_listen: \"5349\" is not ADDRESS:PORT"),
+        ("turn.hostname = \"a b\"", "is not a DNS name"),
+        ("turn.bandwidth_bps = \"fast\"", "turn.bandwidth_bps: must be a whole number"),
+        ("turn.lifetime_max_seconds = 60", "must be a whole number from 600 to 86400"),
+        ("turn.alternate_servers = [\"192.0.2.1:1\", \"192.0.2.2:1\"]", "at most one server"),
+        ("stun.listen = [\"x\"]", "stun.listen: \"x\" is not ADDRESS:PORT"),
         ("[redis]\nurl = \"x\"", "line 1: unknown key \"redis\""),
         ("[htp]\nlisten = \"x\"", "line 1: unknown key \"htp\""),
         ("http.listen = ", "line 1: "),
@@ -68,7 +84,15 @@ fn a_right_configuration_is_ok() {
          io = \"mmsg\"\nshards = 2\ndtls = \"1.2\"\n[keys]\nmine = \"secret\"\n[page]\n\
          guests = true\n[metrics]\nallow = [\"10.0.0.0/8\", \"::1\"]\nlisten = \"[::]:9480\"\n\
          [log]\nformat = \"json\"\n[node]\nname = \"a\"\nregion = \"b\"\n[data]\n\
-         directory = \"d\"\n[control]\nsocket = \"s\"\n[tls]\ncert = \"c\"\nkey = \"k\"\n",
+         directory = \"d\"\n[control]\nsocket = \"s\"\n[tls]\ncert = \"c\"\nkey = \"k\"\n\
+         [stun]\nlisten = \"0.0.0.0:3479\"\n[turn]\nrealm = \"example.org\"\n\
+         secrets = [\"new\", \"old\"]\ntls_listen = [\"0.0.0.0:5349\", \"[::]:5349\"]\n\
+         hostname = \"turn.example.org\"\nrelay_addresses = [\"203.0.113.1/10.0.0.1\"]\n\
+         relay_ports = \"50000-50999\"\nallow_peers = [\"10.1.0.0/16\"]\ndeny_peers = []\n\
+         bandwidth_bps = 4_000_000\nlifetime_max_seconds = 3600\nchallenges_per_second = 0\n\
+         alternate_servers = [\"192.0.2.9:3478\", \"[2001:db8::9]:3478\"]\n\
+         [turn.quota]\nuser = 10\naddress = 0\ntotal = 1000\n\
+         [turn.users]\nann = \"p\"\n\"bob@example.org\" = \"q\"\n",
     );
     let output = place.run(&["check-config", &file]);
     assert_eq!(output.status.code(), Some(0));
@@ -87,6 +111,14 @@ fn set_reads_the_value_by_the_keys_type_and_the_last_one_wins() {
         "page.guests=true",
         "node.name=true",
         "metrics.allow=10.0.0.0/8",
+        "turn.secrets=one",
+        "turn.secrets=[\"one\", \"two\"]",
+        "turn.users.ann.b=x=y",
+        "turn.quota.user=5",
+        "turn.tls_listen=",
+        "turn.tls_listen=0.0.0.0:5349",
+        "turn.allow_peers=127.0.0.0/8",
+        "turn.bandwidth_bps=0",
     ] {
         let output = place.run(&["check-config", &file, "--set", set]);
         assert_eq!(output.status.code(), Some(0), "{set}");
@@ -106,6 +138,39 @@ fn set_reads_the_value_by_the_keys_type_and_the_last_one_wins() {
     let mut args = vec!["token", "create", "--identity", "i", "--room", "r", "--config", &file];
     args.extend(sets);
     verified(&place.run(&args), "\"quoted\"");
+}
+
+#[test]
+fn secrets_are_not_shown_by_errors() {
+    let place = Place::new();
+    let long = "hunter2".repeat(100);
+    for text in [
+        "turn.secrets = [\"hunter2\", 7]".to_owned(),
+        "turn.users.bob = [\"hunter2\"]".to_owned(),
+        format!("turn.users.bob = \"{long}\""),
+        "turn.secrets = [\"hunter2\"".to_owned(),
+    ] {
+        let line = place.refused(&["check-config", &place.file(&text)]);
+        assert!(!line.contains("hunter2"), "{line}");
+    }
+}
+
+#[test]
+fn turn_says_where_it_looked_for_a_relay_and_what_to_do() {
+    let place = Place::new();
+    let socket = place.directory.join("none.sock");
+    let set = format!("control.socket={}", socket.display());
+    let output = place.run(&["turn", "list", "--set", &set]);
+    let line = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{line}");
+    assert!(line.contains(&set.replace('=', " = ")), "{line}");
+    assert!(line.contains("start `millrace serve`"), "{line}");
+
+    assert_eq!(place.run(&["turn", "kick", "--set", &set]).status.code(), Some(2));
+    let both = ["turn", "kick", "--id", "1", "--user", "ann"];
+    assert_eq!(place.run(&both).status.code(), Some(2));
+    let help = String::from_utf8(place.run(&["turn", "--help"]).stdout).unwrap();
+    assert!(help.contains("millrace turn kick --address 192.0.2.9"), "{help}");
 }
 
 #[test]

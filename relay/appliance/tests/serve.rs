@@ -47,13 +47,17 @@ fn serve_answers_tells_systemd_and_stops_at_sigterm() {
     assert!(metrics.contains("millrace_signalling_relay_up 1"), "{metrics}");
 
     service.signal("HUP");
+    let beyond = || std::iter::repeat_with(told).find(|state| state != "WATCHDOG=1");
+    let reloading = beyond().unwrap_or_default();
+    assert!(reloading.starts_with("RELOADING=1\nMONOTONIC_USEC="), "{reloading}");
+    assert!(reloading[27..].parse::<u64>().unwrap() > 0, "{reloading}");
+    assert_eq!(beyond().as_deref(), Some("READY=1"));
     assert_eq!(get(http, "/healthz", 200), "ok\n");
     service.signal("TERM");
     let (code, time) = service.wait();
     assert_eq!(code, Some(0));
     assert!(time < STOP, "{time:?}");
-    let last = std::iter::repeat_with(told).find(|state| state != "WATCHDOG=1");
-    assert_eq!(last.as_deref(), Some("STOPPING=1"));
+    assert_eq!(beyond().as_deref(), Some("STOPPING=1"));
     let (out, err) = service.output();
     assert!(out.contains(&format!("http://127.0.0.1:{http}/")), "{out}");
     assert!(out.contains("devkey") && out.contains("Development mode"), "{out}");

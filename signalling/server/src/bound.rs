@@ -5,7 +5,8 @@ use crate::hub::Hub;
 use crate::link::{Link, Relay};
 use crate::metrics::Metrics;
 use crate::routes::{self, Server};
-use crate::{Config, ServeError, StartError, tls};
+use crate::tls::{self, HttpsCertificate};
+use crate::{Config, ServeError, StartError};
 use prometheus::core::Collector;
 use signalling_switchboard::Switchboard;
 use std::io;
@@ -20,6 +21,7 @@ pub struct Bound {
     config: Config,
     http: TcpListener,
     tls: Option<(TcpListener, TlsAcceptor)>,
+    certificate: Option<Arc<HttpsCertificate>>,
     metrics: Option<TcpListener>,
 }
 
@@ -28,9 +30,14 @@ pub fn bind(config: Config) -> Result<Bound, StartError> {
     let http = listen("http.listen", config.listen)?;
     let metrics =
         config.metrics_listen.map(|address| listen("metrics.listen", address)).transpose()?;
+    let mut certificate = None;
     let tls = match config.tls_listen.map(|address| listen("http.tls_listen", address)) {
         None => None,
-        Some(Ok(listener)) => Some((listener, tls::acceptor(&config)?)),
+        Some(Ok(listener)) => {
+            let loaded = Arc::new(HttpsCertificate::load(&config)?);
+            certificate = Some(Arc::clone(&loaded));
+            Some((listener, tls::acceptor(loaded)?))
+        }
         Some(Err(error)) if config.tls_optional => {
             tracing::warn!("no HTTPS: {error}");
             None
@@ -38,7 +45,7 @@ pub fn bind(config: Config) -> Result<Bound, StartError> {
         Some(Err(error)) => return Err(error),
     };
 
-    Ok(Bound { config, http, tls, metrics })
+    Ok(Bound { config, http, tls, certificate, metrics })
 }
 
 /// Takes a port for a service of its own.
@@ -57,6 +64,11 @@ impl Bound {
         self.tls.as_ref().and_then(|(listener, _)| listener.local_addr().ok())
     }
 
+    /// The certificate of HTTPS, if that is served.
+    pub fn certificate(&self) -> Option<Arc<HttpsCertificate>> {
+        self.certificate.clone()
+    }
+
     /// Serves until `shutdown` resolves and everybody was told; `/metrics` shows what
     /// `extra_metrics` collect besides signalling's own. An embedded relay that ends is an error.
     pub async fn serve(
@@ -65,7 +77,7 @@ impl Bound {
         extra_metrics: Vec<Box<dyn Collector>>,
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), ServeError> {
-        let Self { config, http, tls, metrics: metrics_listener } = self;
+        let Self { config, http, tls, metrics: metrics_listener, .. } = self;
         let metrics = Arc::new(Metrics::new("millrace_signalling", extra_metrics)?);
         let switchboard = Switchboard::new(config.switchboard.clone(), rand::random());
         let limits = config.limits;

@@ -27,3 +27,4 @@ pub use network::local_addresses;
 pub use relay_wire::Network;
 pub use relay_wire::control;
 pub use signalling_switchboard::{Config as SwitchboardConfig, IceServer, token};
+pub use tls::HttpsCertificate;

@@ -4,13 +4,16 @@ use crate::config::CertificateFiles;
 use crate::{Config, StartError, local_addresses};
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
 use rustls::ServerConfig;
+use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio_rustls::TlsAcceptor;
 
@@ -18,27 +21,67 @@ use tokio_rustls::TlsAcceptor;
 const VALIDITY: Duration = Duration::from_secs(397 * 86_400);
 /// A self-signed certificate with less than this left is made anew at start.
 const RENEWAL: Duration = Duration::from_secs(30 * 86_400);
+const FIX_PAIR: &str = "give a certificate and the key that belongs to it";
 const FIX_FILES: &str = "tls.cert and tls.key must be PEM files that this user can read";
 
+/// The certificate of HTTPS; it can be replaced while connections stand.
+#[derive(Debug)]
+pub struct HttpsCertificate {
+    current: RwLock<Arc<CertifiedKey>>,
+    data: PathBuf,
+}
+
+impl HttpsCertificate {
+    /// Reads the operator's certificate, or makes one of our own.
+    pub(crate) fn load(config: &Config) -> Result<Self, StartError> {
+        let current = RwLock::new(certified(config.certificate.as_ref(), &config.data)?);
+
+        Ok(Self { current, data: config.data.clone() })
+    }
+
+    /// Reads the certificate again; new connections get it. Returns whether it is another one; on
+    /// an error the old one stays.
+    pub fn reload(&self, files: Option<&CertificateFiles>) -> Result<bool, StartError> {
+        let newer = certified(files, &self.data)?;
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        let is_other = current.cert != newer.cert;
+        *current = newer;
+
+        Ok(is_other)
+    }
+}
+
+impl ResolvesServerCert for HttpsCertificate {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
 /// The acceptor for `http.tls_listen`.
-pub(crate) fn acceptor(config: &Config) -> Result<TlsAcceptor, StartError> {
-    let (chain, key) = match &config.certificate {
-        Some(files) => operators(files)?,
-        None => self_signed(&config.data)?,
-    };
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut tls = ServerConfig::builder_with_provider(provider)
+pub(crate) fn acceptor(certificate: Arc<HttpsCertificate>) -> Result<TlsAcceptor, StartError> {
+    let mut tls = ServerConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
-        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
-        .map_err(|e| unusable(config, &e))?;
+        .map_err(|e| StartError::file("tls.cert", &certificate.data, &e, FIX_PAIR))?
+        .with_no_client_auth()
+        .with_cert_resolver(certificate);
     tls.alpn_protocols = vec![b"http/1.1".to_vec()];
 
     Ok(TlsAcceptor::from(Arc::new(tls)))
 }
 
-fn unusable(config: &Config, error: &rustls::Error) -> StartError {
-    let path = config.certificate.as_ref().map_or(&config.data, |files| &files.certificate);
-    StartError::file("tls.cert", path, error, "give a certificate and the key that belongs to it")
+fn certified(
+    files: Option<&CertificateFiles>,
+    data: &Path,
+) -> Result<Arc<CertifiedKey>, StartError> {
+    let (chain, key) = match files {
+        Some(files) => operators(files)?,
+        None => self_signed(data)?,
+    };
+    let path = files.map_or(data, |files| &files.certificate);
+
+    CertifiedKey::from_der(chain, key, &default_provider())
+        .map(Arc::new)
+        .map_err(|e| StartError::file("tls.cert", path, &e, FIX_PAIR))
 }
 
 type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);

@@ -12,6 +12,7 @@ use crate::access::Access;
 use crate::cli::{Cli, Command, TokenCommand};
 use crate::config::{Config, ConfigError};
 use crate::logging;
+use crate::reload::Source;
 use crate::turn::Prepared;
 use anyhow::Context;
 use std::future::Future;
@@ -25,7 +26,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::CheckConfig { file } => Some(file.clone()),
         _ => cli.settings.config.clone(),
     };
-    let config = Config::load(file.as_deref(), &cli.settings.sets)?;
+    let source = Source { file, sets: cli.settings.sets };
+    let config = source.load()?;
     let log = || logging::start(config.log_json, cli.settings.log.as_deref());
     match cli.command {
         Command::Turn(command) => turn::run(&config, command),
@@ -36,15 +38,15 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         }
         Command::Serve => {
             log()?;
-            block_on(serve::run(&config, &checked(&config)?))
+            block_on(serve::run(source, &config, &checked(&config)?))
         }
         Command::Relay => {
             log()?;
-            block_on(relay::run(&config))
+            block_on(relay::run(source, &config))
         }
         Command::Signalling => {
             log()?;
-            block_on(signalling::run(&config, &checked(&config)?))
+            block_on(signalling::run(source, &config, &checked(&config)?))
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::serve::stop_relay;
 use crate::config::Config;
 use crate::notify;
+use crate::reload::{Reload, Source};
 use crate::signals::Signals;
 use crate::turn::Prepared;
 use anyhow::{Context, bail};
@@ -14,7 +15,8 @@ use std::sync::Arc;
 const METRICS_PORT: u16 = 9478;
 
 /// Relays until a signal or a failure.
-pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
+pub(super) async fn run(source: Source, config: &Config) -> anyhow::Result<()> {
+    let mut signals = Signals::new()?;
     let development = config.keys.is_empty();
     let own: IpAddr = if development { Ipv4Addr::LOCALHOST } else { Ipv4Addr::UNSPECIFIED }.into();
     let metrics = config.metrics_listen.unwrap_or(SocketAddr::from((own, METRICS_PORT)));
@@ -26,7 +28,7 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
     let turn = Arc::new(turn.serve(config, development, &relay, events));
     let control =
         control.serve(relay.handle(), turn.clone()).context("the control socket does not start")?;
-    let mut signals = Signals::new()?;
+    let reload = Reload::of_relay(source, config, turn);
     tracing::info!(
         shards = relay.shards(),
         candidates = ?relay.candidates(),
@@ -38,7 +40,7 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
     let failed = relay.failed();
     let stop = async {
         tokio::select! {
-            () = signals.end() => {}
+            () = signals.end(reload) => {}
             _ = failed.clone() => {}
         }
         notify::tell("STOPPING=1");

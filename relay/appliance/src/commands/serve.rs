@@ -4,6 +4,7 @@ use super::{announce, embedded};
 use crate::access::Access;
 use crate::config::Config;
 use crate::notify;
+use crate::reload::{Reload, Source};
 use crate::signals::Signals;
 use crate::turn::Prepared;
 use anyhow::{Context, anyhow, bail};
@@ -17,7 +18,8 @@ use std::time::Duration;
 const RELAY_STOP: Duration = Duration::from_secs(1);
 
 /// Serves until a signal or a failure.
-pub(super) async fn run(config: &Config, access: &Access) -> anyhow::Result<()> {
+pub(super) async fn run(source: Source, config: &Config, access: &Access) -> anyhow::Result<()> {
+    let mut signals = Signals::new()?;
     let bound = signalling_server::bind(super::web(config, access)?)?;
     let (events, receive) = embedded::channel();
     let control = operators(config)?;
@@ -29,7 +31,7 @@ pub(super) async fn run(config: &Config, access: &Access) -> anyhow::Result<()> 
         .map(|control| control.serve_operators(turn.clone()))
         .transpose()
         .context("the control socket does not start")?;
-    let mut signals = Signals::new()?;
+    let reload = Reload::of_serve(source, config, turn, bound.certificate());
     // A closed standard output is no reason not to serve.
     let _ = announce::print(&bound, access);
     tracing::info!(shards = relay.shards(), candidates = ?relay.candidates(), "serving");
@@ -40,7 +42,7 @@ pub(super) async fn run(config: &Config, access: &Access) -> anyhow::Result<()> 
     let failed = relay.failed();
     let stop = async {
         tokio::select! {
-            () = signals.end() => {}
+            () = signals.end(reload) => {}
             _ = failed.clone() => {}
         }
         notify::tell("STOPPING=1");

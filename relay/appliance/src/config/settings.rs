@@ -33,7 +33,7 @@ pub(crate) fn from_file(path: &Path) -> Result<Vec<Setting>, ConfigError> {
 }
 
 /// The setting of one `--set KEY=VALUE`. A text key takes the value as it is, a list also one
-/// element; everything else is TOML.
+/// element, or none; everything else is TOML.
 pub(crate) fn from_command_line(set: &str) -> Result<Setting, ConfigError> {
     let origin = Origin::CommandLine;
     let Some((key, text)) = set.split_once('=') else {
@@ -44,6 +44,7 @@ pub(crate) fn from_command_line(set: &str) -> Result<Setting, ConfigError> {
     let parsed = || DeValue::parse(text).ok().and_then(|value| plain(value.get_ref()));
     let value = match keys::kind(&key, &origin)? {
         Kind::Text => Value::String(text.to_owned()),
+        Kind::List if text.is_empty() => Value::Array(Vec::new()),
         Kind::List => parsed()
             .filter(Value::is_array)
             .unwrap_or_else(|| Value::Array(vec![Value::String(text.to_owned())])),

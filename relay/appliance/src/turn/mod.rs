@@ -68,6 +68,17 @@ impl Prepared {
 }
 
 impl Turn {
+    /// Applies a newer configuration; whoever relays goes on. A drained relay stays so.
+    pub(crate) fn reconfigure(&self, config: &Config) -> anyhow::Result<()> {
+        let newer = settings(config, &self.random)?;
+        let mut settings = self.settings();
+        *settings = TurnSettings { drain: settings.drain, ..newer };
+        drop(settings);
+        self.announce(&config.media_advertise);
+
+        Ok(())
+    }
+
     fn announce(&self, advertise: &[Advertise]) {
         let settings = self.settings();
         let urls = urls::urls(&self.candidates, advertise, &settings, self.development);

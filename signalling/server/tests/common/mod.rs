@@ -4,7 +4,7 @@
 
 use signalling_server::control::{Message, Request};
 use signalling_server::token::{Claims, Grants, mint};
-use signalling_server::{Config, Limits, Link, Network, SwitchboardConfig, bind};
+use signalling_server::{Config, HttpsCertificate, Limits, Link, Network, SwitchboardConfig, bind};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -24,6 +24,7 @@ pub(crate) struct World {
     pub(crate) http: SocketAddr,
     pub(crate) tls: SocketAddr,
     pub(crate) data: PathBuf,
+    pub(crate) certificate: Arc<HttpsCertificate>,
     pub(crate) requests: Arc<Mutex<Vec<Request>>>,
     pub(crate) relay: mpsc::Sender<Message>,
     stop: oneshot::Sender<()>,
@@ -91,12 +92,13 @@ impl World {
         let is_embedded = matches!(link, Link::Embedded { .. });
         let bound = bind(config).unwrap();
         let (http, tls) = (bound.http_address().unwrap(), bound.tls_address().unwrap());
+        let certificate = bound.certificate().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async {
             let _ = stopped.await;
         };
         let served = tokio::spawn(bound.serve(link, Vec::new(), shutdown));
-        let world = Self { http, tls, data, requests, relay, stop, served };
+        let world = Self { http, tls, data, certificate, requests, relay, stop, served };
         while is_embedded && world.get("/readyz").await.status != 200 {
             tokio::task::yield_now().await;
         }
