@@ -112,7 +112,7 @@ mod tests {
             id,
             user: user.to_owned(),
             client: "192.0.2.9:5000".parse().unwrap(),
-            stream: id % 2 == 0,
+            stream: id.is_multiple_of(2),
             relayed: vec!["198.51.100.1:50000".parse().unwrap()],
             permissions: 1,
             channels: 2,
