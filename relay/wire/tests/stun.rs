@@ -99,9 +99,13 @@ fn the_sample_request_with_long_term_credentials_is_verified() {
     let message = parse(LONG_TERM);
 
     assert_eq!(message.username(), Some("マトリックス"));
+    assert_eq!(message.realm(), Some("example.org"));
+    assert_eq!(message.nonce(), Some(&b"f//499k954d6OL34oL9FSTvy64sA"[..]));
     assert!(message.verify_integrity(&IntegrityKey::new(LONG_TERM_KEY)));
     assert!(!message.verify_fingerprint());
-    assert!(message.unknown_required(&[attribute::USERNAME]).eq([0x0015, 0x0014]));
+    assert!(
+        message.unknown_required(&[attribute::USERNAME]).eq([attribute::NONCE, attribute::REALM])
+    );
 }
 
 #[test]

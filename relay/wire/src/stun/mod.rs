@@ -5,6 +5,7 @@
 //! attribute is absent. Getters of text say `None` for what is not text.
 
 pub mod attribute;
+pub mod binding;
 mod credentials;
 mod discovery;
 mod ice;
