@@ -13,6 +13,7 @@ fn datagrams() -> impl Strategy<Value = Vec<u8>> {
     let fronts: &[&[u8]] = &[
         b"",
         b"\x00\x01\x00\x08\x21\x12\xa4\x42",
+        b"\x40\x01\x00\x04",
         b"\x90\x60",
         b"\x80\xc8\x00\x06",
         b"\x81\xc9\x00\x07",
@@ -54,7 +55,31 @@ fn arrivals() -> impl Strategy<Value = Vec<(u16, Duration)>> {
     )
 }
 
+/// STUN messages of any attributes of known types, with values of any length.
+fn stun_messages() -> impl Strategy<Value = Vec<u8>> {
+    let known: Vec<u16> = (1..0x30).chain(0x8000..0x8005).chain(0x8022..0x8031).collect();
+    let attribute = (proptest::sample::select(known), vec(any::<u8>(), 0..40));
+
+    (0..0x400_u16, any::<[u8; 12]>(), vec(attribute, 0..12)).prop_map(|(kind, id, attributes)| {
+        let mut body = Vec::new();
+        for (kind, value) in attributes {
+            body.extend_from_slice(&kind.to_be_bytes());
+            body.extend_from_slice(&(value.len() as u16).to_be_bytes());
+            body.extend_from_slice(&value);
+            body.resize(body.len().next_multiple_of(4), 0);
+        }
+        let len = body.len() as u16;
+        let cookie = *b"\x21\x12\xa4\x42";
+        [&kind.to_be_bytes()[..], &len.to_be_bytes(), &cookie, &id, &body].concat()
+    })
+}
+
 proptest! {
+    #[test]
+    fn no_attributes_bring_the_stun_reader_down(bytes in stun_messages()) {
+        fuzzing::stun(&bytes);
+    }
+
     #[test]
     fn no_bytes_bring_a_parser_down(bytes in datagrams()) {
         for (_, target) in fuzzing::TARGETS {

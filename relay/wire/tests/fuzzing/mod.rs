@@ -3,54 +3,26 @@
 //! The targets in `tests/fuzz`, the replay of their seeds and the property tests share them.
 #![allow(dead_code, reason = "a fuzz target uses its own function only")]
 
-use relay_wire::{ChannelHeader, Kind, control, data, frame, h264, ice, rtcp, rtp, stun, vp8};
+mod turn;
+
+pub(crate) use turn::{stream, stun};
+
+use relay_wire::{control, data, frame, h264, rtcp, rtp, vp8};
 use std::time::Duration;
 
 /// A target's function.
 pub(crate) type Target = fn(&[u8]);
 
 /// All targets by name: `tests/fuzz/fuzz_targets/NAME.rs`, `tests/fuzz/seeds/NAME/`.
-pub(crate) const TARGETS: &[(&str, Target)] =
-    &[("stun", stun), ("rtp", rtp), ("rtcp", rtcp), ("vp8", vp8), ("data", data), ("frame", frame)];
-
-/// STUN, and what else is read of a datagram from anywhere: its kind, ChannelData, user names.
-pub(crate) fn stun(bytes: &[u8]) {
-    let kind = Kind::of(bytes);
-    if let Some(header) = ChannelHeader::parse(bytes) {
-        assert_eq!(kind, Kind::Channel);
-        assert_eq!(header.write(), bytes[..ChannelHeader::LEN]);
-    }
-    let Some(message) = stun::Message::parse(bytes) else { return };
-    assert_eq!(kind, Kind::Stun);
-    if let Some((local, remote)) = message.username().and_then(ice::split_username) {
-        assert!(ice::shard_of(local).is_none_or(|shard| shard < ice::SHARDS_MAX));
-        ice::is_ufrag(remote);
-    }
-    message.priority();
-    message.use_candidate();
-    message.ice_controlled();
-    message.ice_controlling();
-    message.software();
-    message.mapped_address();
-    message.verify_fingerprint();
-    message.verify_integrity(&stun::IntegrityKey::short_term("VOkJxbRl1RmTxUk/WvJxBt"));
-    if let Some(error) = message.error_code() {
-        assert!((300..700).contains(&error.code));
-    }
-    message.unknown_attributes().into_iter().flatten().for_each(drop);
-    message.unknown_required(&[]).for_each(drop);
-
-    let mut copy = vec![0; bytes.len()];
-    let id = message.transaction_id();
-    let mut writer = stun::Writer::begin(&mut copy, message.class(), message.method(), id);
-    for (kind, value) in message.attributes() {
-        writer.attribute(kind, value);
-    }
-    let len = writer.finish().expect("attributes of a message fit into its length");
-    let again = stun::Message::parse(&copy[..len]).expect("what we write, we read");
-    assert!(again.attributes().eq(message.attributes()));
-    assert_eq!(again.xor_mapped_address(), message.xor_mapped_address());
-}
+pub(crate) const TARGETS: &[(&str, Target)] = &[
+    ("stun", stun),
+    ("stream", stream),
+    ("rtp", rtp),
+    ("rtcp", rtcp),
+    ("vp8", vp8),
+    ("data", data),
+    ("frame", frame),
+];
 
 /// RTP headers with their extensions.
 pub(crate) fn rtp(bytes: &[u8]) {
