@@ -38,8 +38,8 @@ impl Framing {
         Ok(told.then_some(framing))
     }
 
-    /// The message at the front of `bytes`. `Ok(None)`: more bytes are needed; `Malformed`: there is
-    /// none, or one longer than `max` bytes, and the connection is of no more use.
+    /// The message at the front of `bytes`. `Ok(None)`: more bytes are needed; `Malformed`: there
+    /// is none, or one longer than `max` bytes, and the connection is of no more use.
     pub fn next(self, bytes: &[u8], max: usize) -> Result<Option<Frame>, Malformed> {
         let frame = match self {
             Self::Turn => turn_frame(bytes)?,

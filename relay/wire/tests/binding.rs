@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 const CLIENT: &str = "198.51.100.9:4000";
 
 fn address(text: &str) -> SocketAddr {
-    text.parse().unwrap()
+    text.parse().expect("an address")
 }
 
 fn endpoints(locals: &[&str]) -> Vec<Endpoint> {
@@ -35,7 +35,7 @@ fn request(write: impl FnOnce(&mut Writer<'_>)) -> Vec<u8> {
     let mut buffer = vec![0; 2000];
     let mut writer = Writer::begin(&mut buffer, Class::Request, Method::BINDING, &[7; 12]);
     write(&mut writer);
-    let len = writer.finish().unwrap();
+    let len = writer.finish().expect("room for it");
     buffer.truncate(len);
 
     buffer

@@ -117,7 +117,10 @@ proptest! {
         let mut ice = Vec::new();
         let mut expected = Vec::new();
         for (is_stun, data) in &messages {
-            let message = if *is_stun { binding(&"x".repeat(data.len())) } else { channel_data(data) };
+            let message = match is_stun {
+                true => binding(&"x".repeat(data.len())),
+                false => channel_data(data),
+            };
             turn.extend_from_slice(&message);
             turn.resize(turn.len().next_multiple_of(4), 0);
             ice.extend_from_slice(&framed(&message));

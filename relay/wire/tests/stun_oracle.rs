@@ -161,13 +161,17 @@ fn theirs(id: TransactionId, fields: &[Field], ending: Ending) -> Vec<u8> {
         add(&mut message, id, field);
     }
     if ending.sha1 {
-        message.add_message_integrity(&key, IntegrityAlgorithm::Sha1).unwrap();
+        message
+            .add_message_integrity(&key, IntegrityAlgorithm::Sha1)
+            .expect("what we write, they write");
     }
     if ending.sha256 {
-        message.add_message_integrity(&key, IntegrityAlgorithm::Sha256).unwrap();
+        message
+            .add_message_integrity(&key, IntegrityAlgorithm::Sha256)
+            .expect("what we write, they write");
     }
     if ending.fingerprint {
-        message.add_fingerprint().unwrap();
+        message.add_fingerprint().expect("what we write, they write");
     }
 
     message.finish()
@@ -179,12 +183,19 @@ fn add(to: &mut MessageWriteVec, id: TransactionId, field: &Field) {
         true => stun::PasswordAlgorithmValue::SHA256,
         false => stun::PasswordAlgorithmValue::MD5,
     };
-    let error = |code, reason: &str| stun::ErrorCode::new(code, reason).unwrap();
+    let error =
+        |code, reason: &str| stun::ErrorCode::new(code, reason).expect("what we write, they write");
     match field {
-        Field::Username(name) => to.add_attribute(&stun::Username::new(name).unwrap()),
+        Field::Username(name) => {
+            to.add_attribute(&stun::Username::new(name).expect("what we write, they write"))
+        }
         Field::Userhash(hash) => to.add_attribute(&stun::Userhash::new(*hash)),
-        Field::Realm(realm) => to.add_attribute(&stun::Realm::new(realm).unwrap()),
-        Field::Nonce(nonce) => to.add_attribute(&stun::Nonce::new(nonce).unwrap()),
+        Field::Realm(realm) => {
+            to.add_attribute(&stun::Realm::new(realm).expect("what we write, they write"))
+        }
+        Field::Nonce(nonce) => {
+            to.add_attribute(&stun::Nonce::new(nonce).expect("what we write, they write"))
+        }
         Field::PasswordAlgorithms(first) => {
             let list = [algorithm(*first), algorithm(!first)];
             to.add_attribute(&stun::PasswordAlgorithms::new(&list))
@@ -192,7 +203,9 @@ fn add(to: &mut MessageWriteVec, id: TransactionId, field: &Field) {
         Field::PasswordAlgorithm(sha256) => {
             to.add_attribute(&stun::PasswordAlgorithm::new(algorithm(*sha256)))
         }
-        Field::Software(name) => to.add_attribute(&stun::Software::new(name).unwrap()),
+        Field::Software(name) => {
+            to.add_attribute(&stun::Software::new(name).expect("what we write, they write"))
+        }
         Field::AlternateServer(address) => to.add_attribute(&stun::AlternateServer::new(*address)),
         Field::AlternateDomain(domain) => to.add_attribute(&stun::AlternateDomain::new(domain)),
         Field::ErrorCode(code, reason) => to.add_attribute(&error(*code, reason)),
@@ -222,7 +235,7 @@ fn add(to: &mut MessageWriteVec, id: TransactionId, field: &Field) {
         Field::DontFragment => to.add_attribute(&turn::DontFragment::new()),
         Field::ReservationToken(token) => to.add_attribute(&turn::ReservationToken::new(*token)),
     }
-    .unwrap();
+    .expect("what we write, they write");
 }
 
 /// One of each kind at most: they do not write two of a kind.

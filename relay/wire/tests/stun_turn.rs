@@ -21,7 +21,7 @@ fn parse(bytes: &[u8]) -> Message<'_> {
 }
 
 fn address(text: &str) -> SocketAddr {
-    text.parse().unwrap()
+    text.parse().expect("an address")
 }
 
 #[test]

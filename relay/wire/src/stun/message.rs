@@ -10,8 +10,8 @@ use std::net::SocketAddr;
 
 /// A STUN message in its datagram (RFC 8489, section 5).
 ///
-/// Attributes behind MESSAGE-INTEGRITY or MESSAGE-INTEGRITY-SHA256 are not protected by it and do not
-/// exist for the reader, but for the SHA256 form behind the other, and FINGERPRINT. Of several
+/// Attributes behind MESSAGE-INTEGRITY or MESSAGE-INTEGRITY-SHA256 are not protected by it and do
+/// not exist for the reader, but for the SHA256 form behind the other, and FINGERPRINT. Of several
 /// attributes of one type the first counts.
 #[derive(Clone, Copy, Debug)]
 pub struct Message<'a> {

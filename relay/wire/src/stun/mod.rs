@@ -1,5 +1,5 @@
-//! STUN messages (RFC 8489) with the attributes of TURN (RFC 8656), its mobility (RFC 8016), ICE (RFC
-//! 8445) and NAT behaviour discovery (RFC 5780).
+//! STUN messages (RFC 8489) with the attributes of TURN (RFC 8656), its mobility (RFC 8016), ICE
+//! (RFC 8445) and NAT behaviour discovery (RFC 5780).
 //!
 //! Getters say `Err(Malformed)` where a request with such a value is refused, and `None` where the
 //! attribute is absent. Getters of text say `None` for what is not text.
