@@ -1,6 +1,7 @@
 //! Which addresses to listen on, and which to offer.
 
 use crate::{Advertise, Config, StartError};
+use relay_shard::Reached;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
 
@@ -28,39 +29,64 @@ pub(crate) fn expand(listen: &[SocketAddr]) -> Result<Vec<Listen>, StartError> {
     Ok(expanded)
 }
 
-/// The candidates: what is advertised of the addresses we listen on, best first.
-pub(crate) fn candidates(
+/// What is offered of the addresses we listen on, best first: candidates, and where to relay from.
+pub(crate) fn offered(
     config: &Config,
     listen: &[SocketAddr],
-) -> Result<Vec<SocketAddr>, StartError> {
-    let mut offered = Vec::new();
+) -> Result<Vec<Reached<SocketAddr>>, StartError> {
+    let itself = |address: &SocketAddr| Reached { local: *address, public: *address };
+    let mut offered: Vec<Reached<SocketAddr>> = Vec::new();
     let loopback = IpAddr::from(Ipv4Addr::LOCALHOST);
     if config.development {
-        offered.extend(listen.iter().copied().filter(|address| address.ip() == loopback));
+        offered.extend(listen.iter().filter(|address| address.ip() == loopback).map(itself));
     }
-    for Advertise { public, local } in &config.advertise {
+    for advertise in &config.advertise {
         let before = offered.len();
-        let reached = listen.iter().filter(|address| address.ip() == *local);
-        offered.extend(reached.map(|address| SocketAddr::new(*public, address.port())));
+        offered.extend(listen.iter().filter_map(|address| behind(advertise, address)));
         if offered.len() == before {
-            return Err(StartError::Advertise(*local));
+            return Err(StartError::Advertise(advertise.local));
         }
     }
     if config.advertise.is_empty() {
-        offered.extend(listen.iter().copied().filter(|address| !address.ip().is_loopback()));
+        offered.extend(listen.iter().filter(|address| !address.ip().is_loopback()).map(itself));
     }
     if offered.is_empty() {
         // Only loopback is listened on: then it is what the operator wants to offer.
-        offered.extend(listen);
+        offered.extend(listen.iter().map(itself));
     }
     let mut seen = Vec::new();
     offered.retain(|address| {
-        let new = !seen.contains(address);
-        seen.push(*address);
+        let new = !seen.contains(&address.public);
+        seen.push(address.public);
         new
     });
 
     Ok(offered)
+}
+
+/// The addresses that are listened on, each with those by which others reach it.
+pub(crate) fn reached(advertise: &[Advertise], listen: &[SocketAddr]) -> Vec<Reached<SocketAddr>> {
+    let mut all = Vec::new();
+    for address in listen {
+        let before = all.len();
+        all.extend(advertise.iter().filter_map(|advertise| behind(advertise, address)));
+        if all.len() == before {
+            all.push(Reached { local: *address, public: *address });
+        }
+    }
+
+    all
+}
+
+/// The address by which others reach a local one, if another is advertised.
+pub(crate) fn public_of(advertise: &[Advertise], local: IpAddr) -> Option<IpAddr> {
+    advertise.iter().find(|advertise| advertise.local == local).map(|advertise| advertise.public)
+}
+
+fn behind(advertise: &Advertise, local: &SocketAddr) -> Option<Reached<SocketAddr>> {
+    let public = SocketAddr::new(advertise.public, local.port());
+
+    (local.ip() == advertise.local).then_some(Reached { local: *local, public })
 }
 
 fn expand_with(listen: &[SocketAddr], own: &[IpAddr]) -> Vec<Listen> {
@@ -82,40 +108,58 @@ fn expand_with(listen: &[SocketAddr], own: &[IpAddr]) -> Vec<Listen> {
     expanded
 }
 
-/// Addresses of all interfaces. IPv6 link-local ones are left out: they mean nothing without an
-/// interface, which no candidate can name.
+/// Addresses of all interfaces to listen on. IPv6 link-local ones are left out: they mean nothing
+/// without an interface, which no candidate can name.
 fn own_addresses() -> io::Result<Vec<IpAddr>> {
+    let mut own = of_interfaces()?;
+    own.retain(|ip| !matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local()));
+
+    Ok(own)
+}
+
+/// Addresses of all interfaces.
+pub(crate) fn of_interfaces() -> io::Result<Vec<IpAddr>> {
     let mut own = Vec::new();
     for interface in nix::ifaddrs::getifaddrs()? {
         let Some(address) = interface.address else { continue };
         let v4 = address.as_sockaddr_in().map(|a| IpAddr::from(a.ip()));
         let v6 =
             address.as_sockaddr_in6().map(|a| IpAddr::from(SocketAddrV6::from(*a).ip().octets()));
-        let link_local = |ip: &IpAddr| matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local());
-        own.extend(v4.or(v6).filter(|ip| !link_local(ip)));
+        own.extend(v4.or(v6));
     }
 
     Ok(own)
 }
 
+/// A configuration that listens nowhere, for tests.
+#[cfg(test)]
+pub(crate) fn config_for_tests() -> Config {
+    Config {
+        listen: Vec::new(),
+        advertise: Vec::new(),
+        development: false,
+        io: crate::IoKind::Uring,
+        shards: None,
+        dtls: relay_shard::DtlsVersions::Auto,
+        data_directory: "unused".into(),
+        limits: relay_shard::Limits::default(),
+        turn: crate::TurnSettings::default(),
+        streams: crate::StreamLimits::default(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use relay_shard::{DtlsVersions, Limits};
 
     fn config(advertise: &[&str], development: bool) -> Config {
-        Config {
-            listen: Vec::new(),
-            advertise: advertise.iter().map(|text| text.parse().unwrap()).collect(),
-            development,
-            io: crate::IoKind::Uring,
-            shards: None,
-            dtls: DtlsVersions::Auto,
-            data_directory: "unused".into(),
-            limits: Limits::default(),
-            turn: crate::TurnSettings::default(),
-            streams: crate::StreamLimits::default(),
-        }
+        let advertise = advertise.iter().map(|text| text.parse().unwrap()).collect();
+        Config { advertise, development, ..config_for_tests() }
+    }
+
+    fn candidates(config: &Config, listen: &[SocketAddr]) -> Result<Vec<SocketAddr>, StartError> {
+        let offered = offered(config, listen)?;
+        Ok(offered.iter().map(|address| address.public).collect())
     }
 
     fn sockets(texts: &[&str]) -> Vec<SocketAddr> {

@@ -5,8 +5,10 @@ use crate::io::Io;
 use crate::mailbox::{Letter, Mailbox};
 use crate::mesh::Port;
 use crate::pace::Pace;
+use crate::relay::unix_seconds;
 use crate::router::{Events, Router};
 use crate::snapshot::Snapshots;
+use crate::turn::Desk;
 use crate::wake::Wake;
 use relay_shard::{Event, Outbox, Path, Shard};
 use relay_wire::control::{Answer, Command, Message, Request, RoomId};
@@ -45,6 +47,9 @@ const SLEEP_MAX: Duration = Duration::from_millis(100);
 /// How often counters are published.
 const PUBLISH_EVERY: Duration = Duration::from_millis(100);
 
+/// How often the shard is told what the system's clock says.
+const CLOCK_EVERY: Duration = Duration::from_secs(1);
+
 /// The number of requests that the driver makes itself; their answers go nowhere.
 const OWN_REQUEST: u64 = u64::MAX;
 
@@ -53,6 +58,7 @@ const OWN_REQUEST: u64 = u64::MAX;
 pub(crate) struct Shared {
     pub(crate) mailboxes: Vec<Arc<Mailbox>>,
     pub(crate) router: Arc<Router>,
+    pub(crate) desk: Arc<Desk>,
     pub(crate) events: Events,
     pub(crate) snapshots: Arc<Snapshots>,
     pub(crate) failed: Failed,
@@ -77,6 +83,7 @@ pub(crate) struct Driver<I> {
     shared: Shared,
     pace: Pace,
     publish_at: Instant,
+    clock_at: Instant,
     handed_over: u64,
     taken_over: u64,
     turns: u64,
@@ -107,6 +114,7 @@ impl<I: Io> Driver<I> {
             shared,
             pace: Pace::new(now),
             publish_at: now,
+            clock_at: now + CLOCK_EVERY,
             handed_over: 0,
             taken_over: 0,
             turns: 0,
@@ -125,6 +133,10 @@ impl<I: Io> Driver<I> {
     fn turn(&mut self) {
         self.wait();
         let now = Instant::now();
+        if self.clock_at <= now {
+            self.clock_at = now + CLOCK_EVERY;
+            self.shard.set_clock(now, unix_seconds());
+        }
         self.receive(now);
         self.pass_errors(now);
         self.take_over(now);
@@ -220,6 +232,13 @@ impl<I: Io> Driver<I> {
                     }
                 }
                 Letter::CloseRooms { rooms, done } => self.close_rooms(now, &rooms, done),
+                Letter::Reconfigure(turn) => self.shard.reconfigure(*turn),
+                Letter::Allocations { which, reply } => {
+                    let _ = reply.send(self.shard.allocations(now, which.as_ref()));
+                }
+                Letter::Kick { which, reply } => {
+                    let _ = reply.send(self.shard.kick(now, &which, &mut self.out));
+                }
             }
             self.make_room(now);
             if requests == TURN_REQUESTS {

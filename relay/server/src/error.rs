@@ -42,6 +42,25 @@ pub enum StartError {
          behind NAT write PUBLIC/LOCAL, as 198.51.100.7/192.0.2.1"
     )]
     Advertise(IpAddr),
+    /// An address to relay from leads nowhere.
+    #[error(
+        "turn.relay_addresses = {0}: no interface of this machine has this address; \
+         choose one that `ip address` lists, behind NAT as PUBLIC/LOCAL, or leave it out"
+    )]
+    RelayAddress(IpAddr),
+    /// Too few ports to relay from.
+    #[error(
+        "turn.relay_ports = {first}-{last}: {shards} shards need at least {shards} pairs of an \
+         even port and the next, from 1024 on; choose more, as 49152-65535"
+    )]
+    RelayPorts {
+        /// The first port.
+        first: u16,
+        /// The last port.
+        last: u16,
+        /// How many shards share them.
+        shards: u16,
+    },
     /// The interfaces could not be listed.
     #[error(
         "media.listen: cannot list this machine's addresses: {0}; name them instead of 0.0.0.0"

@@ -10,6 +10,7 @@ mod epoll;
 mod error;
 mod errqueue;
 mod failure;
+mod handle;
 mod identity;
 mod io;
 #[cfg(test)]
@@ -36,8 +37,9 @@ mod wake;
 pub use config::{Advertise, Config, IoKind};
 pub use error::StartError;
 pub use failure::Failed;
+pub use handle::RelayHandle;
 pub use metrics::RelayCollector;
-pub use relay::{Relay, RelayHandle, start};
+pub use relay::{Relay, start};
 pub use relay_shard::{AllocationInfo, DtlsVersions, Limits, Selector};
 pub use relay_wire::Network;
 pub use router::Events;

@@ -1,7 +1,7 @@
 //! A shard's letters: requests, and flows of other shards. Control only, so a lock is fine.
 
 use crate::wake::Wake;
-use relay_shard::Path;
+use relay_shard::{AllocationInfo, Path, Selector, TurnConfig};
 use relay_wire::control::{Request, RoomId};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +14,9 @@ pub(crate) const REQUESTS_MAX: usize = 8_192;
 /// Letters of any kind that may wait: a shard that leaves so many unread is stuck.
 const LETTERS_MAX: usize = 65_536;
 
+/// Letters that may wait when an operator's is still taken.
+const OPERATORS_MAX: usize = 16_384;
+
 /// Something for a shard, other than a datagram.
 #[derive(Debug)]
 pub(crate) enum Letter {
@@ -25,6 +28,12 @@ pub(crate) enum Letter {
     Unbound { path: Path, owner: u16 },
     /// End these rooms and tell nobody; `done` is dropped after that.
     CloseRooms { rooms: Vec<RoomId>, done: Sender<()> },
+    /// TURN has new settings.
+    Reconfigure(Box<TurnConfig>),
+    /// An operator asks for TURN's allocations.
+    Allocations { which: Option<Selector>, reply: Sender<Vec<AllocationInfo>> },
+    /// An operator ends some of TURN's allocations, and is told how many.
+    Kick { which: Selector, reply: Sender<usize> },
 }
 
 /// Where letters for one shard wait.
@@ -45,6 +54,9 @@ impl Mailbox {
     pub(crate) fn post(&self, letter: Letter) -> bool {
         let bound = match &letter {
             Letter::Request { .. } => REQUESTS_MAX,
+            Letter::Reconfigure(_) | Letter::Allocations { .. } | Letter::Kick { .. } => {
+                OPERATORS_MAX
+            }
             Letter::Bound { .. } | Letter::Unbound { .. } | Letter::CloseRooms { .. } => {
                 LETTERS_MAX
             }

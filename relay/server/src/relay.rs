@@ -11,21 +11,22 @@ use crate::relayed::Descriptors;
 use crate::router::{Events, Router};
 use crate::snapshot::Snapshots;
 use crate::sockets::Sockets;
+use crate::turn::{Desk, Surroundings};
 use crate::uring::Uring;
 use crate::wake::Wake;
-use crate::{Config, IoKind, StartError, addresses, bind};
+use crate::{Config, IoKind, RelayHandle, StartError, addresses, bind};
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
 use nix::sched::{CpuSet, sched_getaffinity};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::Pid;
-use relay_shard::Shard;
-use relay_wire::control::{Event, Message, Request};
+use relay_shard::{Shard, TurnConfig};
+use relay_wire::control::{Event, Message};
 use relay_wire::ice::SHARDS_MAX;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::time::Instant;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// Locked memory that glommio asks for before it starts an executor.
 const MEMORY_LOCK_BYTES: u64 = 512 << 10;
@@ -41,25 +42,6 @@ pub struct Relay {
     listen: Vec<SocketAddr>,
     candidates: Vec<SocketAddr>,
     limits: relay_shard::Limits,
-}
-
-/// Sends requests to the relay from any thread.
-#[derive(Clone)]
-pub struct RelayHandle(Arc<Router>);
-
-impl RelayHandle {
-    /// Sends a request to its room's shard; the answer comes as an event. A room is made, on the
-    /// least loaded shard, by its first `Participant`. A request that no shard can take is refused
-    /// on the caller's thread.
-    pub fn request(&self, request: Request) {
-        self.0.request(request);
-    }
-
-    /// Ends all rooms without answers, for a new signalling side that knows none of them. The
-    /// receiver is disconnected once no event of these rooms can come any more.
-    pub fn close_rooms(&self) -> Receiver<()> {
-        self.0.close_rooms()
-    }
 }
 
 /// What one shard's thread needs; sent to it before it starts.
@@ -88,13 +70,17 @@ pub fn start(config: &Config, events: Events) -> Result<Relay, StartError> {
     let listen = addresses::expand(&config.listen)?;
     let sockets = bind::bind(&listen, shards, &descriptors())?;
     let listen: Vec<_> = sockets[0].locals().collect();
-    let candidates = addresses::candidates(config, &listen)?;
+    let offered = addresses::offered(config, &listen)?;
+    let candidates = offered.iter().map(|address| address.public).collect();
+    let surroundings = Surroundings::new(config, shards, &listen, &offered);
     let identity = identity::load_or_create(&config.data_directory)?;
     let wakes = wakes(shards).map_err(|error| StartError::Socket { address: listen[0], error })?;
-    let shared = shared(config, shards, &wakes, events);
+    let mailboxes: Vec<_> = wakes.iter().cloned().map(Mailbox::new).collect();
+    let (desk, turn) = Desk::new(mailboxes.clone(), surroundings, &config.turn)?;
+    let shared = shared(config, mailboxes, Arc::new(desk), events);
     let mut relay =
         Relay { threads: Vec::new(), wakes, shared, listen, candidates, limits: config.limits };
-    relay.spawn(config, &identity, sockets, &cpus)?;
+    relay.spawn(config, &turn, &identity, sockets, &cpus)?;
     tracing::info!(shards, listen = ?relay.listen, candidates = ?relay.candidates, "media is up");
 
     Ok(relay)
@@ -103,7 +89,7 @@ pub fn start(config: &Config, events: Events) -> Result<Relay, StartError> {
 impl Relay {
     /// A handle for requests.
     pub fn handle(&self) -> RelayHandle {
-        RelayHandle(self.shared.router.clone())
+        RelayHandle::new(self.shared.router.clone(), self.shared.desk.clone())
     }
 
     /// The metrics of all shards, for a registry.
@@ -139,6 +125,7 @@ impl Relay {
     fn spawn(
         &mut self,
         config: &Config,
+        turn: &TurnConfig,
         identity: &Identity,
         sockets: Vec<Sockets>,
         cpus: &[usize],
@@ -150,7 +137,7 @@ impl Relay {
             let seat = Seat {
                 index,
                 io: config.io,
-                shard: self.shard_config(config, identity, index),
+                shard: self.shard_config(config, turn, identity, index),
                 sockets,
                 wake: self.wakes[usize::from(index)].clone(),
                 port: Port::new(&mesh, index),
@@ -189,6 +176,7 @@ impl Relay {
     fn shard_config(
         &self,
         config: &Config,
+        turn: &TurnConfig,
         identity: &Identity,
         index: u16,
     ) -> relay_shard::Config {
@@ -202,10 +190,10 @@ impl Relay {
             seed: rand::random(),
             limits: config.limits,
             candidates_tcp: Vec::new(),
-            listen: Vec::new(),
-            unix_seconds: 0,
-            turn: relay_shard::TurnConfig::default(),
-            ledger: Arc::new(relay_shard::Unlimited),
+            listen: self.shared.desk.surroundings().listen().to_vec(),
+            unix_seconds: unix_seconds(),
+            turn: turn.clone(),
+            ledger: self.shared.desk.books(),
         }
     }
 }
@@ -275,14 +263,24 @@ impl Drop for Watch {
     }
 }
 
-fn shared(config: &Config, shards: u16, wakes: &[Arc<Wake>], events: Events) -> Shared {
-    let mailboxes: Vec<_> = wakes.iter().cloned().map(Mailbox::new).collect();
-    let snapshots = Arc::new(Snapshots::new(shards));
+/// Seconds since the Unix epoch, by the system's clock.
+pub(crate) fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+fn shared(
+    config: &Config,
+    mailboxes: Vec<Arc<Mailbox>>,
+    desk: Arc<Desk>,
+    events: Events,
+) -> Shared {
+    let snapshots = Arc::new(Snapshots::new(mailboxes.len()));
     let router = Router::new(mailboxes.clone(), snapshots.clone(), events.clone(), &config.limits);
 
     Shared {
         mailboxes,
         router: Arc::new(router),
+        desk,
         events,
         snapshots,
         failed: Failed::default(),

@@ -28,7 +28,7 @@ impl Snapshot {
 pub(crate) struct Snapshots(Vec<Mutex<Snapshot>>);
 
 impl Snapshots {
-    pub(crate) fn new(shards: u16) -> Self {
+    pub(crate) fn new(shards: usize) -> Self {
         Self((0..shards).map(|_| Mutex::default()).collect())
     }
 
