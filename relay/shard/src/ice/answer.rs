@@ -3,14 +3,22 @@
 use super::KNOWN;
 use crate::{Outbox, Path};
 use relay_wire::stun::{Class, HEADER_LEN, IntegrityKey, Message, Method, Writer};
+use std::net::SocketAddr;
 
 /// Bytes of the longest answer: a refusal that lists every unknown attribute of a request.
 const ANSWER_MAX: usize = 256;
 
-/// Answers a valid check (RFC 8445, section 7.3.1.2).
-pub(crate) fn succeed(path: Path, request: &Message<'_>, key: &IntegrityKey, out: &mut Outbox) {
+/// Answers a valid check (RFC 8445, section 7.3.1.2); `seen` is where its sender's side knows it
+/// to come from.
+pub(crate) fn succeed(
+    path: Path,
+    seen: SocketAddr,
+    request: &Message<'_>,
+    key: &IntegrityKey,
+    out: &mut Outbox,
+) {
     send(path, request, Class::Success, out, |writer| {
-        writer.xor_mapped_address(path.remote).integrity(key).fingerprint();
+        writer.xor_mapped_address(seen).integrity(key).fingerprint();
     });
 }
 
@@ -34,17 +42,6 @@ pub(crate) fn refuse_unknown(
             .unknown_attributes(request.unknown_required(&KNOWN))
             .integrity(key)
             .fingerprint();
-    });
-}
-
-/// Answers a stranger as a STUN server does (RFC 8489, section 6.3.1). A bare request of 20 bytes
-/// gets 32 (IPv6: 44) back: on the wire less than twice its size.
-pub(crate) fn plain(path: Path, request: &Message<'_>, out: &mut Outbox) {
-    send(path, request, Class::Success, out, |writer| {
-        writer.xor_mapped_address(path.remote);
-        if request.verify_fingerprint() {
-            writer.fingerprint();
-        }
     });
 }
 

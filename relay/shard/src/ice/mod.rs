@@ -3,7 +3,7 @@
 mod answer;
 mod credentials;
 
-pub(crate) use answer::{plain, refuse_role, refuse_unknown, succeed};
+pub(crate) use answer::{refuse_role, refuse_unknown, succeed};
 pub(crate) use credentials::Credentials;
 
 use crate::Path;

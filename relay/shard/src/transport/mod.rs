@@ -22,7 +22,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-pub(crate) use stun::Elsewhere;
+pub(crate) use stun::{Arrival, Elsewhere, check_username};
 
 /// What happened on a transport, for its room and for signalling.
 #[derive(Debug, PartialEq, Eq)]

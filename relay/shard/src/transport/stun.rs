@@ -6,35 +6,45 @@ use crate::{DropReason, Event, Outbox, Path};
 use relay_wire::control::TransportId;
 use relay_wire::ice::{shard_of, split_username};
 use relay_wire::stun::{Class, Message, Method};
+use std::net::SocketAddr;
 use std::time::Instant;
 
 /// A check that is for another shard.
 pub(crate) struct Elsewhere(pub(crate) u16);
 
+/// How a check came: on a path, and from where as the sender's side knows it.
+#[derive(Clone, Copy)]
+pub(crate) struct Arrival {
+    /// The path.
+    pub(crate) path: Path,
+    /// The remote end; another than the path's for a relayed address of ours behind NAT.
+    pub(crate) seen: SocketAddr,
+}
+
+/// The user name of a connectivity check, ours first (RFC 8445, section 7.2.2); `None` if the
+/// message is something else. Long-term credentials, whose names may look alike, have a realm.
+pub(crate) fn check_username<'a>(message: &Message<'a>) -> Option<(&'a str, &'a str)> {
+    let is_binding = (message.class(), message.method()) == (Class::Request, Method::BINDING);
+    if !is_binding || message.realm().is_some() {
+        return None;
+    }
+
+    message.username().and_then(split_username)
+}
+
 impl Transports {
-    /// Takes a STUN datagram; names the shard whose it is, if it is another's.
-    pub(crate) fn stun(
+    /// Takes a connectivity check; names the shard whose it is, if it is another's.
+    pub(crate) fn check(
         &mut self,
         now: Instant,
-        path: Path,
-        datagram: &[u8],
+        arrival: Arrival,
+        message: &Message<'_>,
+        (local, remote): (&str, &str),
         shards: u16,
         out: &mut Outbox,
     ) -> Result<(), Elsewhere> {
-        let Some(message) = Message::parse(datagram) else {
-            out.drop(DropReason::Malformed);
-            return Ok(());
-        };
-        if (message.class(), message.method()) != (Class::Request, Method::BINDING) {
-            out.drop(DropReason::StunUnexpected);
-            return Ok(());
-        }
-        let Some((local, remote)) = message.username().and_then(split_username) else {
-            self.stranger(path, &message, out);
-            return Ok(());
-        };
         if let Some(id) = self.by_ufrag.get(local) {
-            self.check(now, *id, path, &message, (local, remote), out);
+            self.judge(now, *id, arrival, message, (local, remote), out);
             return Ok(());
         }
         match shard_of(local).filter(|shard| *shard != self.shard && *shard < shards) {
@@ -46,23 +56,16 @@ impl Transports {
         }
     }
 
-    /// A request without (ICE's) user name: we are a STUN server to it, if it asks nothing more.
-    fn stranger(&mut self, path: Path, message: &Message<'_>, out: &mut Outbox) {
-        if message.unknown_required(&[]).next().is_some() || message.has_integrity() {
-            return out.drop(DropReason::StunUnexpected);
-        }
-        ice::plain(path, message, out);
-    }
-
-    fn check(
+    fn judge(
         &mut self,
         now: Instant,
         id: TransportId,
-        path: Path,
+        arrival: Arrival,
         message: &Message<'_>,
         username: (&str, &str),
         out: &mut Outbox,
     ) {
+        let Arrival { path, seen } = arrival;
         let Some(transport) = self.by_id.get_mut(&id) else { return };
         let verdict = transport.ice.check(now, path, message, username);
         let key = transport.ice.credentials(username.0).map(|local| &local.key);
@@ -79,7 +82,7 @@ impl Transports {
                 out.drop(DropReason::StunUnexpected);
             }
             Verdict::Valid(change) => {
-                ice::succeed(path, message, key, out);
+                ice::succeed(path, seen, message, key, out);
                 self.apply(now, id, path, change, out);
             }
         }

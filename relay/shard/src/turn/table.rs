@@ -1,0 +1,263 @@
+//! Every allocation of a shard with its permissions and channels, found by hash only.
+//!
+//! Permissions and channels stand in tables of all allocations: one that is idle has none of its
+//! own. What stands in a table is valid: `prune` takes out what has expired.
+
+use super::allocation::{Allocation, Key};
+use crate::Path;
+use crate::hash::{Map, map};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+
+/// Permissions of one allocation.
+pub(super) const PERMISSIONS_MAX: usize = 256;
+
+/// Channels of one allocation.
+pub(super) const CHANNELS_MAX: usize = 256;
+
+/// A peer address may send and be sent to (RFC 8656, section 9).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Permission {
+    expires: Instant,
+    /// The address is one of ours: what is sent there stays inside, or is refused.
+    pub(super) ours: bool,
+}
+
+/// A channel is bound to a peer (RFC 8656, section 12).
+#[derive(Clone, Copy, Debug)]
+struct Channel {
+    peer: SocketAddr,
+    expires: Instant,
+}
+
+/// Why a channel cannot be bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BindError {
+    /// The number has another peer, or the peer another number.
+    Conflict,
+    /// The allocation has as many as it may.
+    Full,
+}
+
+/// The allocations of one shard.
+pub(super) struct Table {
+    places: Vec<Option<Box<Allocation>>>,
+    holes: Vec<u32>,
+    by_client: Map<Path, Key>,
+    by_relayed: Map<SocketAddr, Key>,
+    permissions: Map<(Key, IpAddr), Permission>,
+    channels: Map<(Key, u16), Channel>,
+    by_peer: Map<(Key, SocketAddr), u16>,
+}
+
+impl Table {
+    /// No allocations; `seed` keys the hashes.
+    pub(super) fn new(seed: u64) -> Self {
+        Self {
+            places: Vec::new(),
+            holes: Vec::new(),
+            by_client: map(seed),
+            by_relayed: map(seed),
+            permissions: map(seed),
+            channels: map(seed),
+            by_peer: map(seed),
+        }
+    }
+
+    /// Adds an allocation. Its client's path and its relayed addresses must be free.
+    pub(super) fn insert(&mut self, allocation: Allocation) -> Key {
+        let place = self.holes.pop().unwrap_or(self.places.len() as u32);
+        let key = Key(place);
+        self.by_client.insert(allocation.client, key);
+        for relayed in allocation.relayed.iter() {
+            self.by_relayed.insert(relayed, key);
+        }
+        if place as usize == self.places.len() {
+            self.places.push(None);
+        }
+        self.places[place as usize] = Some(Box::new(allocation));
+
+        key
+    }
+
+    /// Takes out an allocation with all that belongs to it.
+    pub(super) fn remove(&mut self, key: Key) -> Option<Box<Allocation>> {
+        let mut allocation = self.places.get_mut(key.0 as usize)?.take()?;
+        self.holes.push(key.0);
+        self.by_client.remove(&allocation.client);
+        for relayed in allocation.relayed.iter() {
+            self.by_relayed.remove(&relayed);
+        }
+        for ip in allocation.permissions.drain(..) {
+            self.permissions.remove(&(key, ip));
+        }
+        for number in allocation.channels.drain(..) {
+            if let Some(channel) = self.channels.remove(&(key, number)) {
+                self.by_peer.remove(&(key, channel.peer));
+            }
+        }
+
+        Some(allocation)
+    }
+
+    /// The allocation in this place.
+    pub(super) fn get(&self, key: Key) -> Option<&Allocation> {
+        self.places.get(key.0 as usize)?.as_deref()
+    }
+
+    /// The same, to change.
+    pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut Allocation> {
+        self.places.get_mut(key.0 as usize)?.as_deref_mut()
+    }
+
+    /// Whose client sends on this path.
+    pub(super) fn of_client(&self, path: &Path) -> Option<Key> {
+        self.by_client.get(path).copied()
+    }
+
+    /// Whose relayed address this is, in its local form.
+    pub(super) fn of_relayed(&self, relayed: &SocketAddr) -> Option<Key> {
+        self.by_relayed.get(relayed).copied()
+    }
+
+    /// Every allocation.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Key, &Allocation)> {
+        let places = self.places.iter().enumerate();
+
+        places.filter_map(|(place, found)| Some((Key(place as u32), found.as_deref()?)))
+    }
+
+    /// How many allocations, permissions and channels there are.
+    pub(super) fn len(&self) -> (usize, usize, usize) {
+        (self.by_client.len(), self.permissions.len(), self.channels.len())
+    }
+
+    /// Moves an allocation to another client path, which must be free; returns the former.
+    pub(super) fn move_client(&mut self, key: Key, path: Path) -> Option<Path> {
+        let allocation = self.places.get_mut(key.0 as usize)?.as_deref_mut()?;
+        let former = std::mem::replace(&mut allocation.client, path);
+        self.by_client.remove(&former);
+        self.by_client.insert(path, key);
+
+        Some(former)
+    }
+
+    /// Whether so many peer addresses more may have permissions.
+    pub(super) fn has_room(&self, key: Key, peers: impl Iterator<Item = IpAddr>) -> bool {
+        let new = peers.filter(|ip| !self.permissions.contains_key(&(key, *ip))).count();
+        let old = self.get(key).map_or(0, |allocation| allocation.permissions.len());
+
+        old + new <= PERMISSIONS_MAX
+    }
+
+    /// Installs a permission, or refreshes it; false when the allocation has too many.
+    pub(super) fn permit(&mut self, key: Key, ip: IpAddr, ours: bool, expires: Instant) -> bool {
+        let Some(allocation) = self.places.get_mut(key.0 as usize) else { return false };
+        let Some(allocation) = allocation else { return false };
+        if let Some(known) = self.permissions.get_mut(&(key, ip)) {
+            *known = Permission { expires, ours };
+            return true;
+        }
+        if allocation.permissions.len() >= PERMISSIONS_MAX {
+            return false;
+        }
+        allocation.permissions.push(ip);
+        self.permissions.insert((key, ip), Permission { expires, ours });
+
+        true
+    }
+
+    /// The permission of a peer address.
+    pub(super) fn permission(&self, key: Key, ip: IpAddr) -> Option<Permission> {
+        self.permissions.get(&(key, ip)).copied()
+    }
+
+    /// Ends permissions and channels of peer addresses that are not `allowed` any more.
+    pub(super) fn revoke(&mut self, mut allowed: impl FnMut(IpAddr) -> bool) {
+        for place in 0..self.places.len() {
+            self.retain(Key(place as u32), |ip, _| allowed(ip));
+        }
+    }
+
+    /// Binds a channel, or refreshes it.
+    pub(super) fn bind(
+        &mut self,
+        key: Key,
+        number: u16,
+        peer: SocketAddr,
+        expires: Instant,
+    ) -> Result<(), BindError> {
+        let by_number = self.channels.get_mut(&(key, number));
+        match (by_number, self.by_peer.get(&(key, peer))) {
+            (Some(channel), Some(bound)) if channel.peer == peer && *bound == number => {
+                channel.expires = expires;
+                return Ok(());
+            }
+            (None, None) => {}
+            _ => return Err(BindError::Conflict),
+        }
+        let Some(allocation) = self.get_mut(key) else { return Err(BindError::Full) };
+        if allocation.channels.len() >= CHANNELS_MAX {
+            return Err(BindError::Full);
+        }
+        allocation.channels.push(number);
+        self.channels.insert((key, number), Channel { peer, expires });
+        self.by_peer.insert((key, peer), number);
+
+        Ok(())
+    }
+
+    /// The peer that a channel is bound to.
+    pub(super) fn channel(&self, key: Key, number: u16) -> Option<SocketAddr> {
+        self.channels.get(&(key, number)).map(|channel| channel.peer)
+    }
+
+    /// The channel that is bound to a peer.
+    pub(super) fn channel_of(&self, key: Key, peer: &SocketAddr) -> Option<u16> {
+        self.by_peer.get(&(key, *peer)).copied()
+    }
+
+    /// Takes out permissions and channels that have expired; returns when the next one does, or
+    /// the allocation itself.
+    pub(super) fn prune(&mut self, key: Key, now: Instant) -> Option<Instant> {
+        self.retain(key, |_, expires| expires > now);
+
+        self.deadline(key)
+    }
+
+    /// When the allocation next loses something, if nothing is refreshed.
+    pub(super) fn deadline(&self, key: Key) -> Option<Instant> {
+        let allocation = self.get(key)?;
+        let permissions = allocation.permissions.iter();
+        let permissions = permissions.filter_map(|ip| self.permissions.get(&(key, *ip)));
+        let channels = allocation.channels.iter();
+        let channels = channels.filter_map(|number| self.channels.get(&(key, *number)));
+        let all = permissions.map(|permission| permission.expires);
+
+        all.chain(channels.map(|channel| channel.expires)).chain([allocation.expires]).min()
+    }
+
+    /// Keeps the permissions and channels whose peer address and expiry please.
+    fn retain(&mut self, key: Key, mut keep: impl FnMut(IpAddr, Instant) -> bool) {
+        let Some(Some(allocation)) = self.places.get_mut(key.0 as usize) else { return };
+        let (all, channels) = (&mut self.permissions, &mut self.channels);
+        let by_peer = &mut self.by_peer;
+        allocation.permissions.retain(|ip| {
+            let standing = all.get(&(key, *ip));
+            let keeps = standing.is_some_and(|permission| keep(*ip, permission.expires));
+            if !keeps {
+                all.remove(&(key, *ip));
+            }
+            keeps
+        });
+        allocation.channels.retain(|number| {
+            let Some(channel) = channels.get(&(key, *number)).copied() else { return false };
+            let keeps = keep(channel.peer.ip(), channel.expires);
+            if !keeps {
+                by_peer.remove(&(key, channel.peer));
+                channels.remove(&(key, *number));
+            }
+            keeps
+        });
+    }
+}
