@@ -27,4 +27,4 @@ pub use shard::{ConfigError, Shard};
 pub use srtp::{MasterKey, Profile, SrtpEgress, SrtpIngress, from_keying_material};
 pub use stats::{Counters, DropReason, Drops};
 pub use turn::{AllocationInfo, Ledger, Quota, Reached, Selector, TurnConfig};
-pub use turn::{Unlimited, Unreachable};
+pub use turn::{TurnCounters, TurnRefusal, Unlimited, Unreachable};

@@ -1,15 +1,16 @@
 //! One core's share of the relay: demultiplexing, commands, and the turn's order of work.
 
 mod commands;
+mod receive;
 mod rooms;
 mod turn;
 
 use crate::dtls::Identity;
 use crate::hash::{Map, map};
-use crate::transport::{Elsewhere, Happening, TransportEvent, Transports};
-use crate::{Config, Counters, DropReason, Event, Outbox, Packet, Path};
-use relay_wire::Kind;
-use relay_wire::control::{self, Message, RoomId, TransportId};
+use crate::transport::{Happening, TransportEvent, Transports};
+use crate::turn::Turn;
+use crate::{Config, Counters, Event, Outbox, Path, Via};
+use relay_wire::control::{self, Message};
 use relay_wire::ice::SHARDS_MAX;
 use ring::digest;
 use rooms::Rooms;
@@ -22,6 +23,9 @@ const FLOWS_MAX: usize = 1 << 16;
 
 /// Changes of paths that wait for the next `advance` to tell them.
 const NEWS_MAX: usize = 1024;
+
+/// Bytes of the longest packet.
+const PACKET_MAX: usize = 1 << 16;
 
 /// Why there can be no such shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -40,6 +44,9 @@ pub struct Shard {
     shards: u16,
     transports: Transports,
     rooms: Rooms,
+    turn: Turn,
+    /// Room for a packet that stays inside the process.
+    buffer: Box<[u8]>,
     /// Which other shard owns a path; never one that is ours.
     flows: Map<Path, u16>,
     news: VecDeque<Event>,
@@ -59,25 +66,14 @@ impl Shard {
         Ok(Self {
             index: config.index,
             shards: config.shards,
+            turn: Turn::new(&config, now, seed(&config, b"turn"), hash_seed),
+            buffer: vec![0; PACKET_MAX].into_boxed_slice(),
             rooms: Rooms::new(config.limits, seed64(&config, b"rooms"), hash_seed),
             transports: Transports::new(config, identity, ice_seed, hash_seed),
             flows: map(hash_seed),
             news: VecDeque::new(),
             now,
         })
-    }
-
-    /// Handles one datagram. Everything it causes is in `out` when this returns.
-    pub fn receive(&mut self, now: Instant, packet: Packet<'_>, out: &mut Outbox) {
-        self.now = now;
-        match Kind::of(packet.payload()) {
-            Kind::Stun => self.check(now, &packet, out),
-            Kind::Dtls => self.handshake(&packet, out),
-            Kind::Rtp => self.forward(now, packet, out),
-            Kind::Rtcp => self.report(now, packet, out),
-            Kind::Channel => out.drop(DropReason::StunUnexpected),
-            Kind::Unknown => out.drop(DropReason::Malformed),
-        }
     }
 
     /// Does what is due, at most one handshake step, and a bounded share of the data that waits.
@@ -88,6 +84,8 @@ impl Shard {
         self.settle(now, out);
         self.rooms.advance(now, &mut self.transports, out);
         self.settle(now, out);
+        self.turn.advance(now, out);
+        self.deliver(now, out);
     }
 
     /// When `advance` is next needed; ask again after every call. A time that is past means at
@@ -97,7 +95,10 @@ impl Shard {
             return Some(self.now);
         }
 
-        [self.transports.next_timeout(), self.rooms.next_timeout()].into_iter().flatten().min()
+        let timeouts =
+            [self.transports.next_timeout(), self.rooms.next_timeout(), self.turn.next_timeout()];
+
+        timeouts.into_iter().flatten().min()
     }
 
     /// Learns that another shard bound this path (`Some`), or that it is nobody's (`None`).
@@ -106,6 +107,9 @@ impl Shard {
     /// claim of the shard that keeps it. If both give it up, the next check decides. Nobody
     /// remembers another's claim on what it owns, so no datagram goes back and forth.
     pub fn flow(&mut self, path: Path, owner: Option<u16>) {
+        if path.via == Via::Peer {
+            return self.claimed(path, owner);
+        }
         let ours = self.transports.owner(&path).is_some();
         match owner.filter(|owner| *owner != self.index && *owner < self.shards) {
             Some(_) if ours => {
@@ -128,59 +132,9 @@ impl Shard {
     pub fn counters(&self) -> Counters {
         let mut counters = self.rooms.counters();
         self.transports.counters(&mut counters);
+        counters.turn = self.turn.counters();
 
         counters
-    }
-
-    fn check(&mut self, now: Instant, packet: &Packet<'_>, out: &mut Outbox) {
-        let outcome = self.transports.stun(now, packet.path, packet.payload(), self.shards, out);
-        match outcome {
-            Ok(()) if self.transports.owner(&packet.path).is_some() => {
-                self.flows.remove(&packet.path);
-            }
-            Ok(()) => {}
-            Err(Elsewhere(shard)) => out.hand_over(shard, packet),
-        }
-    }
-
-    fn handshake(&mut self, packet: &Packet<'_>, out: &mut Outbox) {
-        let Some((transport, _)) = self.owner(packet, out) else { return };
-        self.transports.dtls(transport, packet, out);
-    }
-
-    fn forward(&mut self, now: Instant, mut packet: Packet<'_>, out: &mut Outbox) {
-        let Some((transport, room)) = self.owner(&packet, out) else { return };
-        if !self.transports.unprotect(transport, &mut packet, out) {
-            return;
-        }
-        self.rooms.with(room, |room| {
-            room.rtp(now, transport, packet.payload(), &mut self.transports, out);
-        });
-        self.settle(now, out);
-    }
-
-    fn report(&mut self, now: Instant, mut packet: Packet<'_>, out: &mut Outbox) {
-        let Some((transport, room)) = self.owner(&packet, out) else { return };
-        if !self.transports.unprotect_rtcp(transport, &mut packet, out) {
-            return;
-        }
-        self.rooms.with(room, |room| {
-            room.rtcp(now, transport, packet.payload(), &mut self.transports, out);
-        });
-        self.settle(now, out);
-    }
-
-    /// Whose path this is; a datagram of another shard is handed over, one of nobody's dropped.
-    fn owner(&self, packet: &Packet<'_>, out: &mut Outbox) -> Option<(TransportId, RoomId)> {
-        let owner = self.transports.owner(&packet.path);
-        if owner.is_none() {
-            match self.flows.get(&packet.path) {
-                Some(shard) => out.hand_over(*shard, packet),
-                None => out.drop(DropReason::UnknownPath),
-            }
-        }
-
-        owner
     }
 
     fn tell(&mut self, event: Event) {

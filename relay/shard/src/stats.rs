@@ -1,5 +1,7 @@
 //! Plain counters of one shard; the driver publishes copies of them.
 
+use crate::TurnCounters;
+
 macro_rules! drop_reasons {
     ($($(#[$doc:meta])* $name:ident = $label:literal)*) => {
         /// Why a packet ended here: a metric label.
@@ -72,6 +74,22 @@ drop_reasons! {
     SendFailed = "send_failed"
     /// A datagram that must not be fragmented and is longer than the path takes.
     WouldFragment = "would_fragment"
+    /// TURN's data of a client, or for a relayed address, without an allocation.
+    NoAllocation = "no_allocation"
+    /// Data to or from a peer without a permission, or of a family that the allocation has not.
+    NoPermission = "no_permission"
+    /// ChannelData on a channel that is not bound.
+    NoChannel = "no_channel"
+    /// Data to an address of ours that nothing is relayed to.
+    PeerForbidden = "peer_forbidden"
+    /// Data beyond an allocation's bandwidth.
+    Bandwidth = "bandwidth"
+    /// Data too long for a message to a client.
+    TooLong = "too_long"
+    /// An ICMP error beyond what one client is told in a second.
+    IcmpLimit = "icmp_limit"
+    /// A request of somebody who is not authenticated, and gets no answer.
+    Unanswered = "unanswered"
     /// A datagram longer than the receive buffer.
     Truncated = "truncated"
     /// A message for a connection whose reader does not keep up.
@@ -147,4 +165,6 @@ pub struct Counters {
     pub rtt_samples: u64,
     /// Their sum in milliseconds.
     pub rtt_ms: u64,
+    /// TURN.
+    pub turn: TurnCounters,
 }

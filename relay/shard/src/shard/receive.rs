@@ -2,10 +2,11 @@
 
 use super::Shard;
 use crate::transport::{Arrival, Elsewhere, check_username};
+use crate::turn::{Sending, Turn};
 use crate::{DropReason, Outbox, Packet, Path, Via};
 use relay_wire::Kind;
 use relay_wire::control::{RoomId, TransportId};
-use relay_wire::stun::{Class, Message, Method, binding};
+use relay_wire::stun::{Class, Message, Method, Writer};
 use std::time::Instant;
 
 impl Shard {
@@ -42,6 +43,23 @@ impl Shard {
         }
     }
 
+    /// Answers a Binding request as a STUN server does (RFC 8489, section 6.3.1).
+    fn bind(&mut self, path: Path, request: &Message<'_>, out: &mut Outbox) {
+        if request.unknown_required(&[]).next().is_some() || request.has_integrity() {
+            return out.drop(DropReason::StunUnexpected);
+        }
+        let mut buffer = [0; 64];
+        let mut writer = Writer::answer(&mut buffer, Class::Success, request);
+        writer.xor_mapped_address(path.remote);
+        if request.verify_fingerprint() {
+            writer.fingerprint();
+        }
+        let Some(len) = writer.finish() else { return };
+        if let Some(slot) = out.slot(path, len) {
+            slot.copy_from_slice(&buffer[..len]);
+        }
+    }
+
     /// What transports take. Datagrams of relayed addresses get here too: nothing is answered that
     /// is not a check with a user name of ours.
     fn media(&mut self, now: Instant, packet: Packet<'_>, out: &mut Outbox) {
@@ -74,19 +92,22 @@ impl Shard {
             out.drop(DropReason::Malformed);
             return None;
         };
+        let path = packet.path;
         if let Some(username) = check_username(&message) {
             self.check(now, &packet, &message, username, out);
             return None;
         }
         match (message.class(), message.method()) {
-            (Class::Request, Method::BINDING) => self.bind(&packet, &message, out),
+            (Class::Request, Method::BINDING) => self.bind(path, &message, out),
             (Class::Request, _) | (Class::Indication, Method::SEND) => {
-                if let Some(shard) = self.keeper(&packet.path, Some(&message)) {
+                if let Some(shard) = self.keeper(&path, Some(&message)) {
                     out.hand_over(shard, &packet);
                 } else if message.class() == Class::Indication {
-                    return self.turn.send(now, packet, out);
+                    let sending = Sending::of(&message);
+                    return self.turn.send(now, packet, sending, out);
                 } else {
-                    self.turn.request(now, packet.path, &message, out);
+                    self.turn.request(now, path, &message, out);
+                    self.forget_claim(&path);
                 }
             }
             (Class::Indication | Class::Success | Class::Error, _) => {
@@ -109,5 +130,76 @@ impl Shard {
         }
 
         self.turn.channel_data(now, packet, out)
+    }
+
+    /// The other shard that has a client's allocation, or is to have it: one that was told its
+    /// path, or whose token or ticket the request has. A connection moves there as a whole.
+    fn keeper(&self, path: &Path, message: Option<&Message<'_>>) -> Option<u16> {
+        if path.via != Via::Udp || self.turn.has_client(path) {
+            return None;
+        }
+        let named = message.and_then(|message| self.turn.named(message));
+
+        named.or_else(|| self.flows.get(&Turn::claim(*path)).copied())
+    }
+
+    fn check(
+        &mut self,
+        now: Instant,
+        packet: &Packet<'_>,
+        message: &Message<'_>,
+        username: (&str, &str),
+        out: &mut Outbox,
+    ) {
+        let path = packet.path;
+        let seen = if path.via == Via::Inside { self.turn.seen(&path) } else { path.remote };
+        let arrival = Arrival { path, seen };
+        match self.transports.check(now, arrival, message, username, self.shards, out) {
+            Ok(()) if self.transports.owner(&packet.path).is_some() => {
+                self.flows.remove(&packet.path);
+            }
+            Ok(()) => {}
+            Err(Elsewhere(shard)) => out.hand_over(shard, packet),
+        }
+    }
+
+    fn handshake(&mut self, packet: &Packet<'_>, out: &mut Outbox) {
+        let Some((transport, _)) = self.owner(packet, out) else { return };
+        self.transports.dtls(transport, packet, out);
+    }
+
+    fn forward(&mut self, now: Instant, mut packet: Packet<'_>, out: &mut Outbox) {
+        let Some((transport, room)) = self.owner(&packet, out) else { return };
+        if !self.transports.unprotect(transport, &mut packet, out) {
+            return;
+        }
+        self.rooms.with(room, |room| {
+            room.rtp(now, transport, packet.payload(), &mut self.transports, out);
+        });
+        self.settle(now, out);
+    }
+
+    fn report(&mut self, now: Instant, mut packet: Packet<'_>, out: &mut Outbox) {
+        let Some((transport, room)) = self.owner(&packet, out) else { return };
+        if !self.transports.unprotect_rtcp(transport, &mut packet, out) {
+            return;
+        }
+        self.rooms.with(room, |room| {
+            room.rtcp(now, transport, packet.payload(), &mut self.transports, out);
+        });
+        self.settle(now, out);
+    }
+
+    /// Whose path this is; a datagram of another shard is handed over, one of nobody's dropped.
+    fn owner(&self, packet: &Packet<'_>, out: &mut Outbox) -> Option<(TransportId, RoomId)> {
+        let owner = self.transports.owner(&packet.path);
+        if owner.is_none() {
+            match self.flows.get(&packet.path) {
+                Some(shard) => out.hand_over(*shard, packet),
+                None => out.drop(DropReason::UnknownPath),
+            }
+        }
+
+        owner
     }
 }

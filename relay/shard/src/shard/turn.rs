@@ -1,7 +1,11 @@
 //! What the driver tells and asks of TURN.
 
-use super::Shard;
-use crate::{AllocationInfo, Event, Outbox, Packet, Path, Selector, TurnConfig, Unreachable};
+use super::{FLOWS_MAX, Shard};
+use crate::transport::check_username;
+use crate::turn::Turn;
+use crate::{AllocationInfo, Event, Outbox, Packet, Path, Selector, TurnConfig, Unreachable, Via};
+use relay_wire::ice::shard_of;
+use relay_wire::stun::Message;
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -9,12 +13,14 @@ impl Shard {
     /// Sets the clock by which credentials expire, in seconds since the Unix epoch. Time goes on
     /// by `now` until the next call: call it about once a second.
     pub fn set_clock(&mut self, now: Instant, unix_seconds: u64) {
-        let _ = (now, unix_seconds);
+        self.turn.set_clock(now, unix_seconds);
     }
 
-    /// Replaces TURN's settings; what stands goes on.
+    /// Replaces TURN's settings. Allocations go on, and may be refreshed with the credentials that
+    /// made them even if these are removed; permissions and channels of peers that are refused now
+    /// end at once.
     pub fn reconfigure(&mut self, turn: TurnConfig) {
-        let _ = turn;
+        self.turn.reconfigure(turn);
     }
 
     /// Tells how `Event::RelayOpen` went. An address that nobody waits for any more is closed by
@@ -26,47 +32,75 @@ impl Shard {
         opened: bool,
         out: &mut Outbox,
     ) {
-        let _ = now;
-        if opened {
-            out.events.push(Event::RelayClose(relayed));
-        }
+        self.now = now;
+        self.turn.relay_opened(now, relayed, opened, out);
     }
 
     /// Passes on an ICMP error to the client whose packet caused it.
     pub fn unreachable(&mut self, now: Instant, error: Unreachable, out: &mut Outbox) {
-        let _ = (now, error, out);
+        self.now = now;
+        self.turn.unreachable(now, error, out);
     }
 
     /// Learns that a client's connection (`Via::Tcp`) is gone: what it had goes too.
     pub fn disconnected(&mut self, now: Instant, path: &Path, out: &mut Outbox) {
-        let _ = (now, path, out);
+        self.now = now;
+        self.turn.disconnected(path, out);
+        if self.transports.yield_path(now, path) {
+            out.events.push(Event::FlowUnbound(*path));
+        }
     }
 
     /// The other shard whose matter this message is, if it is: a connection that sends one moves
     /// there, with the message unread.
     pub fn home(&self, packet: &Packet<'_>) -> Option<u16> {
-        let _ = packet;
+        if self.is_in_use(&packet.path) {
+            return None;
+        }
+        let message = Message::parse(packet.payload())?;
+        let Some((ufrag, _)) = check_username(&message) else { return self.turn.named(&message) };
+        let here = self.transports.knows(ufrag);
 
-        None
+        shard_of(ufrag).filter(|shard| !here && *shard != self.index && *shard < self.shards)
     }
 
     /// Whether something of a client's stands on this path: an allocation, or a transport's path.
     /// A connection without is closed after a while.
     pub fn is_in_use(&self, path: &Path) -> bool {
-        self.transports.owner(path).is_some()
+        self.transports.owner(path).is_some() || self.turn.has_client(path)
     }
 
     /// Allocations that match, `None` for all; for operators.
     pub fn allocations(&self, now: Instant, which: Option<&Selector>) -> Vec<AllocationInfo> {
-        let _ = (now, which);
-
-        Vec::new()
+        self.turn.allocations(now, which)
     }
 
     /// Ends the allocations that match and hangs up their connections; returns how many.
     pub fn kick(&mut self, now: Instant, which: &Selector, out: &mut Outbox) -> usize {
-        let _ = (now, which, out);
+        self.now = now;
 
-        0
+        self.turn.kick(which, out)
+    }
+
+    /// Learns that another shard has an allocation on this path (`Some`), or no longer.
+    pub(super) fn claimed(&mut self, path: Path, owner: Option<u16>) {
+        match owner.filter(|owner| *owner != self.index && *owner < self.shards) {
+            // Nobody remembers another's claim on what it owns.
+            Some(_) if self.turn.has_client(&Path { via: Via::Udp, ..path }) => {}
+            Some(owner) if self.flows.len() < FLOWS_MAX || self.flows.contains_key(&path) => {
+                self.flows.insert(path, owner);
+            }
+            Some(_) => {}
+            None => {
+                self.flows.remove(&path);
+            }
+        }
+    }
+
+    /// Forgets that another shard claimed a path that is ours now.
+    pub(super) fn forget_claim(&mut self, path: &Path) {
+        if !self.flows.is_empty() && self.turn.has_client(path) {
+            self.flows.remove(&Turn::claim(*path));
+        }
     }
 }

@@ -199,6 +199,11 @@ impl Transports {
         true
     }
 
+    /// Whether a user name fragment is a transport's here.
+    pub(crate) fn knows(&self, ufrag: &str) -> bool {
+        self.by_ufrag.contains_key(ufrag)
+    }
+
     /// Whether a transport is here.
     pub(crate) fn contains(&self, room: RoomId, id: TransportId) -> bool {
         self.by_id.get(&id).is_some_and(|transport| transport.room == room)

@@ -1,6 +1,8 @@
 //! One allocation: whose it is, where it relays, for how long.
 
 use super::bucket::Bucket;
+use super::counters::TurnRefusal;
+use super::principal::Principal;
 use crate::Path;
 use relay_wire::stun::{Family, TransactionId};
 use std::net::{IpAddr, SocketAddr};
@@ -25,51 +27,69 @@ impl Traffic {
     }
 }
 
-/// Relayed addresses in their local form, at most one of each family.
+/// A relayed address in its local form, and how long it is the allocation's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Lease {
+    pub(super) address: SocketAddr,
+    pub(super) expires: Instant,
+}
+
+/// Relayed addresses, at most one of each family. Either may be refreshed and given up alone
+/// (RFC 8656, section 8.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Relayed {
-    v4: Option<SocketAddr>,
-    v6: Option<SocketAddr>,
+    v4: Option<Lease>,
+    v6: Option<Lease>,
 }
 
 impl Relayed {
-    /// Adds the address of a family.
-    pub(super) fn add(&mut self, address: SocketAddr) {
+    /// Adds an address.
+    pub(super) fn add(&mut self, address: SocketAddr, expires: Instant) {
+        let lease = Some(Lease { address, expires });
         match address {
-            SocketAddr::V4(_) => self.v4 = Some(address),
-            SocketAddr::V6(_) => self.v6 = Some(address),
+            SocketAddr::V4(_) => self.v4 = lease,
+            SocketAddr::V6(_) => self.v6 = lease,
         }
     }
 
     /// The address that packets to this peer leave from.
     pub(super) fn toward(&self, peer: IpAddr) -> Option<SocketAddr> {
-        if peer.is_ipv4() { self.v4 } else { self.v6 }
+        let lease = if peer.is_ipv4() { self.v4 } else { self.v6 };
+
+        lease.map(|lease| lease.address)
     }
 
     /// Whether there is an address of this family.
     pub(super) fn has(&self, family: Family) -> bool {
-        match family {
-            Family::V4 => self.v4.is_some(),
-            Family::V6 => self.v6.is_some(),
-            Family::Other(_) => false,
-        }
+        self.iter().any(|lease| Family::of(&lease.address) == family)
     }
 
     /// All of them.
-    pub(super) fn iter(&self) -> impl Iterator<Item = SocketAddr> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = Lease> {
         [self.v4, self.v6].into_iter().flatten()
     }
-}
 
-/// Who pays for an allocation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Holder {
-    /// The user name of the credentials.
-    pub(super) user: Box<str>,
-    /// What the ledger counts the user by.
-    pub(super) account: u64,
-    /// The client's address at the beginning, which the ledger counts too.
-    pub(super) address: IpAddr,
+    /// Sets the expiry of one family's address, or of all.
+    pub(super) fn refresh(&mut self, family: Option<Family>, expires: Instant) {
+        for lease in [&mut self.v4, &mut self.v6].into_iter().flatten() {
+            if family.is_none_or(|family| family == Family::of(&lease.address)) {
+                lease.expires = expires;
+            }
+        }
+    }
+
+    /// Takes out an address that has expired.
+    pub(super) fn take_expired(&mut self, now: Instant) -> Option<SocketAddr> {
+        let expired = |lease: &mut Lease| lease.expires <= now;
+        let lease = self.v4.take_if(expired).or_else(|| self.v6.take_if(expired));
+
+        lease.map(|lease| lease.address)
+    }
+
+    /// When the last of them expires.
+    pub(super) fn expires(&self) -> Option<Instant> {
+        self.iter().map(|lease| lease.expires).max()
+    }
 }
 
 /// What it takes to answer a retransmitted Allocate request as it was answered at first.
@@ -79,8 +99,8 @@ pub(super) struct Receipt {
     /// Seconds.
     pub(super) lifetime: u32,
     pub(super) reservation: Option<[u8; 8]>,
-    /// The family of a dual allocation that could not be had, and the error's code.
-    pub(super) missing: Option<(Family, u16)>,
+    /// The family of a dual allocation that could not be had, and why.
+    pub(super) missing: Option<(Family, TurnRefusal)>,
 }
 
 /// One allocation (RFC 8656, section 5).
@@ -88,12 +108,17 @@ pub(super) struct Allocation {
     /// Unique for the life of the process.
     pub(super) id: u64,
     pub(super) client: Path,
-    pub(super) holder: Holder,
+    pub(super) principal: Principal,
+    /// The client's address that the ledger counts: its first.
+    pub(super) counted: IpAddr,
     pub(super) relayed: Relayed,
-    pub(super) expires: Instant,
     pub(super) receipt: Receipt,
     /// Whether the client may move it to another path (RFC 8016).
     pub(super) mobile: bool,
+    /// How often it moved.
+    pub(super) moves: u64,
+    /// Whether the other shards were told that its client's path is ours.
+    pub(super) claimed: bool,
     /// From the client to peers.
     pub(super) sent: Traffic,
     /// From peers to the client.
@@ -111,6 +136,6 @@ pub(super) struct Allocation {
 impl Allocation {
     /// Time until it expires.
     pub(super) fn expires_in(&self, now: Instant) -> Duration {
-        self.expires.saturating_duration_since(now)
+        self.relayed.expires().map_or(Duration::ZERO, |at| at.saturating_duration_since(now))
     }
 }

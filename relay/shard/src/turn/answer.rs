@@ -77,7 +77,7 @@ impl Asker {
         let mut buffer = [0; ANSWER_MAX];
         let mut writer = Writer::begin(&mut buffer, class, self.method, &self.transaction);
         write(&mut writer);
-        principal.seal(&mut writer, self.seal);
+        principal.sign(&mut writer, self.seal);
         let Some(len) = writer.finish() else { return };
         if let Some(slot) = out.slot(self.path, len) {
             slot.copy_from_slice(&buffer[..len]);

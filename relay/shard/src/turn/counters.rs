@@ -97,9 +97,9 @@ pub struct TurnCounters {
     pub ports_used: u64,
     /// Allocations that were made.
     pub created: u64,
-    /// Allocations that expired.
-    pub expired: u64,
-    /// Allocations that an operator ended.
+    /// Allocations that ended, for whatever reason.
+    pub ended: u64,
+    /// Those of them that an operator ended.
     pub kicked: u64,
     /// Allocations that moved to another path (RFC 8016).
     pub moved: u64,

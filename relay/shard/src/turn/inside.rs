@@ -1,6 +1,7 @@
 //! Datagrams between addresses of ours: they never see the kernel.
 
 use super::Turn;
+use super::peers::Verdict;
 use crate::{DropReason, Outbox, Packet, Path};
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -57,7 +58,7 @@ impl Turn {
     /// have the port: the shard that sent the datagram sends it again, by the kernel.
     fn nobody(&self, packet: &Packet<'_>, out: &mut Outbox) {
         let Path { local, remote, .. } = packet.path;
-        if !self.peers.allows(local.ip()) || self.addresses.is_media(&remote) {
+        if self.peers.judge(local.ip()) == Verdict::Forbidden || self.addresses.is_media(&remote) {
             return out.drop(DropReason::NoAllocation);
         }
         let sender = self.addresses.shard_of(remote.port());
@@ -71,7 +72,9 @@ impl Turn {
     /// datagrams that `to_ours` had checked get here.
     fn leave(&self, packet: &Packet<'_>, out: &mut Outbox) {
         let Path { local, remote, .. } = packet.path;
-        if self.table.of_relayed(&remote).is_none() || !self.peers.allows(local.ip()) {
+        if self.table.of_relayed(&remote).is_none()
+            || self.peers.judge(local.ip()) == Verdict::Forbidden
+        {
             return out.drop(DropReason::NoAllocation);
         }
         super::relay::transmit(Path::peer(remote, local), packet.payload(), false, out);

@@ -5,9 +5,6 @@ use super::answer::Asker;
 use super::principal::Principal;
 use std::net::{IpAddr, SocketAddr};
 
-/// Relayed addresses of one request at most: of both families, or a pair.
-pub(super) const OPENINGS_MAX: usize = 2;
-
 /// What must be true of a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fit {
@@ -15,11 +12,21 @@ pub(super) enum Fit {
     Any,
     /// It is even (EVEN-PORT).
     Even,
-    /// It is even, and the next is reserved (EVEN-PORT with R).
+    /// It is even, and the next is reserved (EVEN-PORT with its R bit).
     Pair,
 }
 
-/// A socket that is being opened for an allocation.
+/// What an allocation is made of, but for its relayed addresses.
+pub(super) struct Grant {
+    pub(super) asker: Asker,
+    pub(super) principal: Principal,
+    /// The client's address, which the ledger counts.
+    pub(super) counted: IpAddr,
+    pub(super) receipt: Receipt,
+    pub(super) mobile: bool,
+}
+
+/// A socket that is being opened.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Opening {
     pub(super) address: SocketAddr,
@@ -28,16 +35,11 @@ pub(super) struct Opening {
 
 /// An Allocate request that waits for sockets.
 pub(super) struct Pending {
-    pub(super) asker: Asker,
-    pub(super) principal: Principal,
-    /// The address that the ledger counts.
-    pub(super) counted: IpAddr,
-    pub(super) receipt: Receipt,
-    pub(super) mobile: bool,
+    pub(super) grant: Grant,
     pub(super) fit: Fit,
-    /// Of a pair, the reserved one is the second.
+    /// Of both families, or a pair whose second is to be reserved.
     pub(super) openings: Vec<Opening>,
-    /// Addresses that were tried in vain.
+    /// Sockets that could not be opened.
     pub(super) failures: u32,
     /// Names its deadline.
     pub(super) number: u64,

@@ -30,6 +30,7 @@ pub(crate) struct Ports {
     /// A set bit is a free port; pair `first + n` of the share has bits `2n` and `2n + 1`.
     words: Box<[u64]>,
     free: usize,
+    total: usize,
 }
 
 impl Ports {
@@ -39,10 +40,17 @@ impl Ports {
         let [first, last] = [range.start(), range.end()].map(|port| usize::from(port / 2 / shards));
         let pairs = (last + 1).saturating_sub(first);
         let words = vec![0; pairs.div_ceil(PAIRS)].into_boxed_slice();
-        let mut ports = Self { range: range.clone(), index, shards, first, words, free: 0 };
+        let mut ports =
+            Self { range: range.clone(), index, shards, first, words, free: 0, total: 0 };
         range.for_each(|port| ports.give_back(port));
+        ports.total = ports.free;
 
         ports
+    }
+
+    /// All ports of the share.
+    pub(crate) fn total(&self) -> usize {
+        self.total
     }
 
     /// Ports that are free.

@@ -21,6 +21,20 @@ pub(super) struct LongTermKey {
     bytes: [u8; 32],
 }
 
+/// How an answer ends: as its request did.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seal {
+    sha256: bool,
+    fingerprint: bool,
+}
+
+impl Seal {
+    /// Integrity of the request's kind, and FINGERPRINT if it has that.
+    pub(crate) fn of(request: &Message<'_>) -> Self {
+        Self { sha256: request.has_integrity_sha256(), fingerprint: request.verify_fingerprint() }
+    }
+}
+
 /// The user of an allocation: signs answers, and knows later requests without the password.
 pub(crate) struct Principal {
     name: Box<str>,
@@ -61,15 +75,14 @@ impl Principal {
         self.key.signed(request)
     }
 
-    /// Ends an answer: integrity of the request's kind, and FINGERPRINT if the request has it
-    /// (RFC 8489, sections 9.2.4 and 7.1).
-    pub(crate) fn sign(&self, answer: &mut Writer<'_>, request: &Message<'_>) {
-        if request.has_integrity_sha256() {
+    /// Ends an answer (RFC 8489, sections 9.2.4 and 7.1).
+    pub(crate) fn sign(&self, answer: &mut Writer<'_>, seal: Seal) {
+        if seal.sha256 {
             answer.integrity_sha256(&IntegrityKeySha256::new(self.key.as_bytes()));
         } else {
             answer.integrity(&IntegrityKey::new(self.key.as_bytes()));
         }
-        if request.verify_fingerprint() {
+        if seal.fingerprint {
             answer.fingerprint();
         }
     }

@@ -1,8 +1,9 @@
 //! The data path: packets between clients and peers (RFC 8656, sections 11 and 12).
 
-use super::Turn;
 use super::addresses::Ours;
 use super::allocation::Key;
+use super::peers::Verdict;
+use super::{KNOWN, Turn};
 use crate::{DropReason, Outbox, Packet, Path, Via};
 use rand::Rng;
 use relay_wire::ChannelHeader;
@@ -49,13 +50,14 @@ impl Turn {
         &mut self,
         now: Instant,
         mut packet: Packet<'a>,
+        sending: Option<Sending>,
         out: &mut Outbox,
     ) -> Option<Packet<'a>> {
         let Some(key) = self.table.of_client(&packet.path) else {
             out.drop(DropReason::NoAllocation);
             return None;
         };
-        let Some(sending) = Sending::parse(packet.payload()) else {
+        let Some(sending) = sending else {
             out.drop(DropReason::Malformed);
             return None;
         };
@@ -128,7 +130,7 @@ impl Turn {
                     false => out.hand_over(shard, &packet),
                 }
             }
-            None if self.peers.allows(peer.ip()) => {
+            None if self.peers.judge(peer.ip()) == Verdict::Allowed => {
                 transmit(Path::peer(relayed, peer), packet.payload(), unfragmented, out);
             }
             None => out.drop(DropReason::PeerForbidden),
@@ -209,8 +211,9 @@ fn write_data(
     }
 }
 
-/// A Send indication's content; the data by its place.
-struct Sending {
+/// A Send indication's content; the data by its place in the message.
+#[derive(Clone, Copy)]
+pub(crate) struct Sending {
     peer: SocketAddr,
     start: usize,
     len: usize,
@@ -218,15 +221,14 @@ struct Sending {
 }
 
 impl Sending {
-    /// Reads an indication with nothing in it that must be understood, and is not.
-    fn parse(bytes: &[u8]) -> Option<Self> {
-        let message = Message::parse(bytes)?;
+    /// Reads an indication; `None` if something is missing, or must be understood and is not.
+    pub(crate) fn of(message: &Message<'_>) -> Option<Self> {
         let peer = message.xor_peer_address().ok()??;
         let data = message.data()?;
-        if message.unknown_required(&super::KNOWN).next().is_some() {
+        if message.unknown_required(&KNOWN).next().is_some() {
             return None;
         }
-        let start = data.as_ptr() as usize - bytes.as_ptr() as usize;
+        let start = data.as_ptr() as usize - message.bytes().as_ptr() as usize;
 
         Some(Self { peer, start, len: data.len(), unfragmented: message.dont_fragment() })
     }

@@ -69,8 +69,8 @@ impl Table {
         let place = self.holes.pop().unwrap_or(self.places.len() as u32);
         let key = Key(place);
         self.by_client.insert(allocation.client, key);
-        for relayed in allocation.relayed.iter() {
-            self.by_relayed.insert(relayed, key);
+        for lease in allocation.relayed.iter() {
+            self.by_relayed.insert(lease.address, key);
         }
         if place as usize == self.places.len() {
             self.places.push(None);
@@ -85,8 +85,8 @@ impl Table {
         let mut allocation = self.places.get_mut(key.0 as usize)?.take()?;
         self.holes.push(key.0);
         self.by_client.remove(&allocation.client);
-        for relayed in allocation.relayed.iter() {
-            self.by_relayed.remove(&relayed);
+        for lease in allocation.relayed.iter() {
+            self.by_relayed.remove(&lease.address);
         }
         for ip in allocation.permissions.drain(..) {
             self.permissions.remove(&(key, ip));
@@ -217,12 +217,24 @@ impl Table {
         self.by_peer.get(&(key, *peer)).copied()
     }
 
-    /// Takes out permissions and channels that have expired; returns when the next one does, or
-    /// the allocation itself.
-    pub(super) fn prune(&mut self, key: Key, now: Instant) -> Option<Instant> {
+    /// Takes out permissions and channels that have expired.
+    pub(super) fn prune(&mut self, key: Key, now: Instant) {
         self.retain(key, |_, expires| expires > now);
+    }
 
-        self.deadline(key)
+    /// Takes out a relayed address that has expired.
+    pub(super) fn take_expired(&mut self, key: Key, now: Instant) -> Option<SocketAddr> {
+        let expired = self.get_mut(key)?.relayed.take_expired(now)?;
+        self.by_relayed.remove(&expired);
+
+        Some(expired)
+    }
+
+    /// Notes which permissions are for addresses of ours.
+    pub(super) fn mark_ours(&mut self, ours: impl Fn(IpAddr) -> bool) {
+        for ((_, ip), permission) in &mut self.permissions {
+            permission.ours = ours(*ip);
+        }
     }
 
     /// When the allocation next loses something, if nothing is refreshed.
@@ -233,8 +245,9 @@ impl Table {
         let channels = allocation.channels.iter();
         let channels = channels.filter_map(|number| self.channels.get(&(key, *number)));
         let all = permissions.map(|permission| permission.expires);
+        let all = all.chain(channels.map(|channel| channel.expires));
 
-        all.chain(channels.map(|channel| channel.expires)).chain([allocation.expires]).min()
+        all.chain(allocation.relayed.iter().map(|lease| lease.expires)).min()
     }
 
     /// Keeps the permissions and channels whose peer address and expiry please.
