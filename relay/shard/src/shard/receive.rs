@@ -15,7 +15,7 @@ impl Shard {
         self.now = now;
         match packet.path.via {
             Via::Udp | Via::Tcp => self.client(now, packet, out),
-            Via::Peer => self.turn.from_peer(now, &packet, out),
+            Via::Peer => self.turn.peer_sends(now, &packet, out),
             Via::Inside if self.turn.is_for_media(&packet.path) => self.media(now, packet, out),
             Via::Inside => self.turn.handed_over(now, &packet, out),
         }

@@ -150,6 +150,7 @@ fn algorithm(request: &Message<'_>, features: Features) -> Result<Algorithm, Aut
 #[cfg(test)]
 mod tests {
     use super::super::client::{Signed, UNIX, bare, config, nonce, rest_password, source};
+    use super::super::principal::Seal;
     use super::*;
     use proptest::prelude::*;
     use relay_wire::stun::{Class, IntegrityKey, IntegrityKeySha256, Writer};
@@ -408,7 +409,7 @@ mod tests {
             let principal = authenticator.authenticate(&received, source(), UNIX).unwrap();
             let mut buffer = [0; 200];
             let mut writer = Writer::answer(&mut buffer, Class::Success, &received);
-            principal.sign(writer.lifetime(600), &received);
+            principal.sign(writer.lifetime(600), Seal::of(&received));
             let len = writer.finish().unwrap();
             let answer = Message::parse(&buffer[..len]).unwrap();
             let (sha1, sha256) =

@@ -20,7 +20,8 @@ macro_rules! refusals {
                 }
             }
 
-            /// The error code (RFC 8489, section 18.3; RFC 8656, section 19; RFC 8016, section 3.4).
+            /// The error code (RFC 8489, section 18.3; RFC 8656, section 19; RFC 8016, section
+            /// 3.4).
             pub const fn code(self) -> u16 {
                 match self {
                     $(Self::$name => $code,)*

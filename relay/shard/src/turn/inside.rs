@@ -51,7 +51,7 @@ impl Turn {
             && (self.table.channel_of(key, &remote).is_some()
                 || self.table.permission(key, public.ip()).is_none());
         let peer = if by_local { remote } else { public };
-        self.to_client(now, (key, peer), packet.payload(), out);
+        self.relay_to_client(now, (key, peer), packet.payload(), out);
     }
 
     /// There is no such allocation. Where own addresses are allowed as peers, another program may
@@ -69,7 +69,7 @@ impl Turn {
     }
 
     /// Sends a datagram from the relayed address by the kernel. Its bytes go as they are: only
-    /// datagrams that `to_ours` had checked get here.
+    /// datagrams that `relay_to_ours` had checked get here.
     fn leave(&self, packet: &Packet<'_>, out: &mut Outbox) {
         let Path { local, remote, .. } = packet.path;
         if self.table.of_relayed(&remote).is_none()

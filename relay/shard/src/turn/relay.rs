@@ -41,7 +41,7 @@ impl Turn {
         packet.strip(ChannelHeader::LEN);
         packet.truncate(header.len.into());
 
-        self.to_peer(now, (key, peer), packet, false, out)
+        self.relay_to_peer(now, (key, peer), packet, false, out)
     }
 
     /// Relays a Send indication (RFC 8656, section 11.2). Returns the datagram if it is for a media
@@ -64,18 +64,18 @@ impl Turn {
         packet.strip(sending.start);
         packet.truncate(sending.len);
 
-        self.to_peer(now, (key, sending.peer), packet, sending.unfragmented, out)
+        self.relay_to_peer(now, (key, sending.peer), packet, sending.unfragmented, out)
     }
 
     /// Relays a datagram of a peer to the client (RFC 8656, section 11.3).
-    pub(crate) fn from_peer(&mut self, now: Instant, packet: &Packet<'_>, out: &mut Outbox) {
+    pub(crate) fn peer_sends(&mut self, now: Instant, packet: &Packet<'_>, out: &mut Outbox) {
         let Some(key) = self.table.of_relayed(&packet.path.local) else {
             return out.drop(DropReason::NoAllocation);
         };
-        self.to_client(now, (key, packet.path.remote), packet.payload(), out);
+        self.relay_to_client(now, (key, packet.path.remote), packet.payload(), out);
     }
 
-    fn to_peer<'a>(
+    fn relay_to_peer<'a>(
         &mut self,
         now: Instant,
         (key, peer): (Key, SocketAddr),
@@ -101,7 +101,7 @@ impl Turn {
         allocation.sent.count(len);
         self.counters.sent(len);
         if permission.ours {
-            return self.to_ours(now, relayed, peer, packet, unfragmented, out);
+            return self.relay_to_ours(now, relayed, peer, packet, unfragmented, out);
         }
         transmit(Path::peer(relayed, peer), packet.payload(), unfragmented, out);
 
@@ -109,7 +109,7 @@ impl Turn {
     }
 
     /// A peer at one of our own IP addresses: inside, or nowhere unless the operator allows it.
-    fn to_ours<'a>(
+    fn relay_to_ours<'a>(
         &mut self,
         now: Instant,
         relayed: SocketAddr,
@@ -140,7 +140,7 @@ impl Turn {
     }
 
     /// Writes a peer's datagram to the client, as ChannelData if a channel is bound.
-    pub(super) fn to_client(
+    pub(super) fn relay_to_client(
         &mut self,
         now: Instant,
         (key, peer): (Key, SocketAddr),

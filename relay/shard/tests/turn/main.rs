@@ -1,5 +1,5 @@
 //! TURN on one shard and on two, in virtual time (RFC 8656).
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+#![allow(dead_code, clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod client;
 mod relaying;

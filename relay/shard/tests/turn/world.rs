@@ -2,7 +2,7 @@
 
 use super::client::{Client, Reply};
 use relay_shard::{Config, DropReason, DtlsVersions, Event, Ledger, Limits, Outbox, Packet, Path};
-use relay_shard::{Reached, Shard, TurnConfig, TurnCounters, Unlimited, Via};
+use relay_shard::{Reached, Shard, TurnConfig, TurnCounters, Unlimited};
 use relay_wire::stun::{Class, Message, Method, Writer};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -27,7 +27,6 @@ pub(crate) struct World {
     pub(crate) now: Instant,
     pub(crate) shards: Vec<Shard>,
     pub(crate) outs: Vec<Outbox>,
-    pub(crate) config: TurnConfig,
     /// Sockets of relayed addresses that are open.
     pub(crate) open: BTreeSet<SocketAddr>,
     /// So many sockets more cannot be opened.
@@ -37,7 +36,6 @@ pub(crate) struct World {
     pub(crate) asked: Vec<(usize, SocketAddr)>,
     pub(crate) sent: Vec<Sent>,
     pub(crate) hung_up: Vec<Path>,
-    pub(crate) claims: Vec<(usize, Event)>,
     pub(crate) events: Vec<(usize, Event)>,
 }
 
@@ -58,7 +56,6 @@ impl World {
 
         Self {
             now,
-            config: configs[0].turn.clone(),
             outs: configs.iter().map(|_| Outbox::new(1 << 20, 1024)).collect(),
             shards: configs.into_iter().map(|config| Shard::new(config, now).unwrap()).collect(),
             open: BTreeSet::new(),
@@ -67,7 +64,6 @@ impl World {
             asked: Vec::new(),
             sent: Vec::new(),
             hung_up: Vec::new(),
-            claims: Vec::new(),
             events: Vec::new(),
         }
     }
@@ -129,23 +125,23 @@ impl World {
     ) -> Reply {
         if client.nonce.is_empty() {
             let bare = client.bare(method, &add);
-            self.from_client(client, &bare);
+            self.client_sends(client, &bare);
             let challenge = self.answer(client).expect("a challenge");
             client.learn(&challenge);
         }
         let request = client.request(method, &add);
-        self.from_client(client, &request);
+        self.client_sends(client, &request);
 
         self.answer(client).expect("an answer")
     }
 
     /// A client's message.
-    pub(crate) fn from_client(&mut self, client: &Client, bytes: &[u8]) {
+    pub(crate) fn client_sends(&mut self, client: &Client, bytes: &[u8]) {
         self.receive(client.shard, client.path, bytes);
     }
 
     /// A peer's datagram to a relayed address.
-    pub(crate) fn from_peer(&mut self, relayed: SocketAddr, peer: SocketAddr, bytes: &[u8]) {
+    pub(crate) fn peer_sends(&mut self, relayed: SocketAddr, peer: SocketAddr, bytes: &[u8]) {
         let local = local_of(relayed);
         if self.open.contains(&local) {
             let shard = usize::from(local.port()) / 2 % self.shards.len();
@@ -177,12 +173,12 @@ impl World {
     }
 
     /// Everything that was sent to a client since.
-    pub(crate) fn to_client(&mut self, client: &Client) -> Vec<Vec<u8>> {
+    pub(crate) fn client_got(&mut self, client: &Client) -> Vec<Vec<u8>> {
         self.take(|path| *path == client.path)
     }
 
     /// Everything that was sent to a peer since, from a relayed address.
-    pub(crate) fn to_peer(&mut self, relayed: SocketAddr, peer: SocketAddr) -> Vec<Vec<u8>> {
+    pub(crate) fn peer_got(&mut self, relayed: SocketAddr, peer: SocketAddr) -> Vec<Vec<u8>> {
         let path = Path::peer(local_of(relayed), peer);
 
         self.take(|sent| *sent == path)
@@ -374,8 +370,4 @@ pub(crate) fn peer(number: u8) -> SocketAddr {
 /// A peer of IPv6.
 pub(crate) fn peer_v6(number: u16) -> SocketAddr {
     SocketAddr::new([0x2001, 0xdb8, 9, 0, 0, 0, 0, number].into(), 9_000)
-}
-
-pub(crate) fn is_stream(path: &Path) -> bool {
-    path.via == Via::Tcp
 }
