@@ -5,6 +5,7 @@ use crate::hub::Hub;
 use crate::link::{Link, Relay};
 use crate::metrics::Metrics;
 use crate::routes::{self, Server};
+use crate::stun::{self, Stun};
 use crate::tls::{self, HttpsCertificate};
 use crate::{Config, ServeError, StartError};
 use prometheus::core::Collector;
@@ -23,6 +24,7 @@ pub struct Bound {
     tls: Option<(TcpListener, TlsAcceptor)>,
     certificate: Option<Arc<HttpsCertificate>>,
     metrics: Option<TcpListener>,
+    stun: Stun,
 }
 
 /// Takes the ports and reads, or makes, the certificate.
@@ -30,6 +32,7 @@ pub fn bind(config: Config) -> Result<Bound, StartError> {
     let http = listen("http.listen", config.listen)?;
     let metrics =
         config.metrics_listen.map(|address| listen("metrics.listen", address)).transpose()?;
+    let stun = Stun::bind(&config.stun)?;
     let mut certificate = None;
     let tls = match config.tls_listen.map(|address| listen("http.tls_listen", address)) {
         None => None,
@@ -45,7 +48,7 @@ pub fn bind(config: Config) -> Result<Bound, StartError> {
         Some(Err(error)) => return Err(error),
     };
 
-    Ok(Bound { config, http, tls, certificate, metrics })
+    Ok(Bound { config, http, tls, certificate, metrics, stun })
 }
 
 /// Takes a port for a service of its own.
@@ -64,6 +67,11 @@ impl Bound {
         self.tls.as_ref().and_then(|(listener, _)| listener.local_addr().ok())
     }
 
+    /// Where STUN is served; ports are the real ones when 0 was configured.
+    pub fn stun_addresses(&self) -> Vec<SocketAddr> {
+        self.stun.addresses()
+    }
+
     /// The certificate of HTTPS, if that is served.
     pub fn certificate(&self) -> Option<Arc<HttpsCertificate>> {
         self.certificate.clone()
@@ -77,7 +85,12 @@ impl Bound {
         extra_metrics: Vec<Box<dyn Collector>>,
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), ServeError> {
-        let Self { config, http, tls, metrics: metrics_listener, .. } = self;
+        let Self { config, http, tls, metrics: metrics_listener, stun, .. } = self;
+        let stun_counters = stun::Counters::new()?;
+        let mut extra_metrics = extra_metrics;
+        if !stun.addresses().is_empty() {
+            extra_metrics.push(stun_counters.collector());
+        }
         let metrics = Arc::new(Metrics::new("millrace_signalling", extra_metrics)?);
         let switchboard = Switchboard::new(config.switchboard.clone(), rand::random());
         let limits = config.limits;
@@ -102,6 +115,11 @@ impl Bound {
             };
             tasks.spawn(acceptor.run(stopped.clone()));
         }
+        tasks.spawn(async move {
+            if let Err(error) = stun.serve(stun_counters, stopped).await {
+                tracing::error!(%error, "the STUN service does not start");
+            }
+        });
         let stopping = async {
             shutdown.await;
             stop.send_replace(true);

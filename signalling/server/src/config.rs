@@ -1,6 +1,6 @@
 //! What the web server is told at its start.
 
-use crate::Network;
+use crate::{Network, StunConfig};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -31,6 +31,8 @@ pub struct Config {
     pub data: PathBuf,
     /// Who may read `/metrics`, loopback besides (`metrics.allow`).
     pub metrics_allow: Vec<Network>,
+    /// The STUN service.
+    pub stun: StunConfig,
     /// What the rooms are told.
     pub switchboard: signalling_switchboard::Config,
     /// Bounds.

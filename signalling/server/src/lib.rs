@@ -16,6 +16,7 @@ mod monitor;
 mod network;
 mod routes;
 mod socket_link;
+mod stun;
 mod tls;
 
 pub use bound::{Bound, bind};
@@ -27,4 +28,5 @@ pub use network::local_addresses;
 pub use relay_wire::Network;
 pub use relay_wire::control;
 pub use signalling_switchboard::{Config as SwitchboardConfig, IceServer, token};
+pub use stun::StunConfig;
 pub use tls::HttpsCertificate;

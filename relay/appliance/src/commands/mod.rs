@@ -15,6 +15,7 @@ use crate::logging;
 use crate::reload::Source;
 use crate::turn::Prepared;
 use anyhow::Context;
+use signalling_server::StunConfig;
 use std::future::Future;
 
 /// An API secret should be as long as the hash that it keys.
@@ -83,9 +84,16 @@ fn web(config: &Config, access: &Access) -> Result<signalling_server::Config, Co
         guest_key: access.key.clone(),
         data: config.data.clone(),
         metrics_allow: config.metrics_allow.clone(),
+        stun: stun(config),
         switchboard,
         limits: signalling_server::Limits::default(),
     })
+}
+
+fn stun(config: &Config) -> StunConfig {
+    let public = config.media_advertise.iter().map(|address| (address.public, address.local));
+
+    StunConfig { listen: config.stun_listen.clone(), public: public.collect() }
 }
 
 /// The media plane's configuration.

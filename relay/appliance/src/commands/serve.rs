@@ -2,7 +2,7 @@
 
 use super::{announce, embedded};
 use crate::access::Access;
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::notify;
 use crate::reload::{Reload, Source};
 use crate::signals::Signals;
@@ -11,6 +11,7 @@ use anyhow::{Context, anyhow, bail};
 use relay_server::Relay;
 use relay_server::control::{ControlError, ControlSocket};
 use signalling_server::Link;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ const RELAY_STOP: Duration = Duration::from_secs(1);
 /// Serves until a signal or a failure.
 pub(super) async fn run(source: Source, config: &Config, access: &Access) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
+    check_stun(config)?;
     let bound = signalling_server::bind(super::web(config, access)?)?;
     let (events, receive) = embedded::channel();
     let control = operators(config)?;
@@ -58,6 +60,23 @@ pub(super) async fn run(source: Source, config: &Config, access: &Access) -> any
     }
 
     Ok(served?)
+}
+
+/// The relay answers STUN on its own ports: another service there is a mistake.
+fn check_stun(config: &Config) -> Result<(), ConfigError> {
+    let meet = |stun: &&SocketAddr| {
+        config.media_listen.iter().any(|media| {
+            let wild = stun.ip().is_unspecified() || media.ip().is_unspecified();
+            let same = stun.ip() == media.ip() || wild && stun.is_ipv4() == media.is_ipv4();
+            same && stun.port() == media.port() && stun.port() != 0
+        })
+    };
+    let Some(address) = config.stun_listen.iter().find(meet) else { return Ok(()) };
+    let problem = format!(
+        "{address}: media.listen answers STUN there already; take it out, or choose another port"
+    );
+
+    Err(ConfigError::Contradiction { key: "stun.listen", problem })
 }
 
 /// The control socket for `millrace turn`. Where the operator chose no path, another process may

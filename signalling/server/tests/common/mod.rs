@@ -4,7 +4,7 @@
 
 use signalling_server::control::{Message, Request};
 use signalling_server::token::{Claims, Grants, mint};
-use signalling_server::{Config, HttpsCertificate, Limits, Link, Network, SwitchboardConfig, bind};
+use signalling_server::{Config, HttpsCertificate, Limits, Link, Network, StunConfig, SwitchboardConfig, bind};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -23,6 +23,7 @@ pub(crate) const SECRET: &str = "a secret of the tests, long enough";
 pub(crate) struct World {
     pub(crate) http: SocketAddr,
     pub(crate) tls: SocketAddr,
+    pub(crate) stun: Vec<SocketAddr>,
     pub(crate) data: PathBuf,
     pub(crate) certificate: Arc<HttpsCertificate>,
     pub(crate) requests: Arc<Mutex<Vec<Request>>>,
@@ -56,6 +57,7 @@ pub(crate) fn config() -> Config {
         guest_key: KEY.to_owned(),
         data,
         metrics_allow: Network::loopback(),
+        stun: StunConfig::default(),
         switchboard: SwitchboardConfig::default(),
         limits: Limits::default(),
     }
@@ -92,13 +94,14 @@ impl World {
         let is_embedded = matches!(link, Link::Embedded { .. });
         let bound = bind(config).unwrap();
         let (http, tls) = (bound.http_address().unwrap(), bound.tls_address().unwrap());
+        let stun = bound.stun_addresses();
         let certificate = bound.certificate().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async {
             let _ = stopped.await;
         };
         let served = tokio::spawn(bound.serve(link, Vec::new(), shutdown));
-        let world = Self { http, tls, data, certificate, requests, relay, stop, served };
+        let world = Self { http, tls, stun, data, certificate, requests, relay, stop, served };
         while is_embedded && world.get("/readyz").await.status != 200 {
             tokio::task::yield_now().await;
         }
