@@ -165,7 +165,8 @@ pub(crate) struct Counters {
 
 impl Counters {
     pub(crate) fn new() -> prometheus::Result<Self> {
-        let opts = Opts::new("millrace_stun_requests_total", "Requests of STUN, by what came of them");
+        let opts =
+            Opts::new("millrace_stun_requests_total", "Requests of STUN, by what came of them");
         let all = IntCounterVec::new(opts, &["result"])?;
         let of = |result| all.with_label_values(&[result]);
         let (answered, refused, dropped) = (of("answered"), of("refused"), of("dropped"));

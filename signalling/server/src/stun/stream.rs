@@ -1,7 +1,7 @@
 //! STUN over TCP (RFC 8489, section 6.2.2): a bounded number of connections, each for a while.
 
 use super::{REQUEST_MAX, Service, parse};
-use relay_wire::Framing;
+use relay_wire::stream::Framing;
 use relay_wire::stun::binding::ANSWER_MAX;
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -4,7 +4,9 @@
 
 use signalling_server::control::{Message, Request};
 use signalling_server::token::{Claims, Grants, mint};
-use signalling_server::{Config, HttpsCertificate, Limits, Link, Network, StunConfig, SwitchboardConfig, bind};
+use signalling_server::{
+    Config, HttpsCertificate, Limits, Link, Network, StunConfig, SwitchboardConfig, bind,
+};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
