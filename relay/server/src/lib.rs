@@ -40,7 +40,7 @@ pub use failure::Failed;
 pub use handle::RelayHandle;
 pub use metrics::RelayCollector;
 pub use relay::{Relay, start};
-pub use relay_shard::{AllocationInfo, DtlsVersions, Limits, Selector};
+pub use relay_shard::{AllocationInfo, DtlsVersions, Limits, Selector, Via};
 pub use relay_wire::Network;
 pub use router::Events;
 pub use streams::StreamLimits;

@@ -8,7 +8,7 @@ use crate::config::Config;
 use rand::Rng;
 use rand::distr::Alphanumeric;
 use relay_server::control::{Allocation, Event, Message, Operations, Selector, TurnService};
-use relay_server::{Advertise, Events, Relay, TurnSettings};
+use relay_server::{Advertise, AllocationInfo, Events, Relay, RelayHandle, TurnSettings, Via};
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -23,6 +23,7 @@ pub(crate) struct Prepared {
 
 /// TURN of a running relay.
 pub(crate) struct Turn {
+    relay: RelayHandle,
     events: Events,
     candidates: Vec<SocketAddr>,
     development: bool,
@@ -55,6 +56,7 @@ impl Prepared {
     ) -> Turn {
         let Self { settings, random } = self;
         let turn = Turn {
+            relay: relay.handle(),
             events,
             candidates: relay.candidates().to_vec(),
             development,
@@ -72,13 +74,16 @@ impl Turn {
     pub(crate) fn reconfigure(&self, config: &Config) -> anyhow::Result<()> {
         let newer = settings(config, &self.random)?;
         let mut settings = self.settings();
-        *settings = TurnSettings { drain: settings.drain, ..newer };
+        let newer = TurnSettings { drain: settings.drain, ..newer };
+        self.relay.reconfigure_turn(&newer)?;
+        *settings = newer;
         drop(settings);
         self.announce(&config.media_advertise);
 
         Ok(())
     }
 
+    /// Tells signalling where TURN is, and the secret for its clients' credentials.
     fn announce(&self, advertise: &[Advertise]) {
         let settings = self.settings();
         let urls = urls::urls(&self.candidates, advertise, &settings, self.development);
@@ -94,18 +99,52 @@ impl Turn {
 
 impl Operations for Turn {
     fn allocations(&self, which: Option<&Selector>) -> Result<Vec<Allocation>, String> {
-        let _ = which;
-        Err("not there yet".to_owned())
+        let which = which.map(selector);
+
+        Ok(self.relay.allocations(which.as_ref()).into_iter().map(allocation).collect())
     }
 
     fn kick(&self, which: &Selector) -> Result<u64, String> {
-        let _ = which;
-        Err("not there yet".to_owned())
+        let count = self.relay.kick(&selector(which)) as u64;
+        tracing::info!(count, "an operator ended allocations");
+
+        Ok(count)
     }
 
     fn drain(&self, on: bool) -> Result<u64, String> {
-        self.settings().drain = on;
-        Err("not there yet".to_owned())
+        let mut settings = self.settings();
+        let newer = TurnSettings { drain: on, ..settings.clone() };
+        self.relay.reconfigure_turn(&newer).map_err(|error| error.to_string())?;
+        *settings = newer;
+        drop(settings);
+        tracing::info!(on, "an operator drains TURN");
+
+        Ok(self.relay.allocations(None).len() as u64)
+    }
+}
+
+fn selector(which: &Selector) -> relay_server::Selector {
+    match which {
+        Selector::Id(id) => relay_server::Selector::Id(*id),
+        Selector::User(name) => relay_server::Selector::User(name.clone()),
+        Selector::Address(ip) => relay_server::Selector::Address(*ip),
+    }
+}
+
+fn allocation(info: AllocationInfo) -> Allocation {
+    Allocation {
+        id: info.id,
+        user: info.user,
+        client: info.client.remote,
+        stream: info.client.via == Via::Tcp,
+        relayed: info.relayed,
+        permissions: u32::try_from(info.permissions).unwrap_or(u32::MAX),
+        channels: u32::try_from(info.channels).unwrap_or(u32::MAX),
+        expires_in_seconds: info.expires_in.as_secs(),
+        sent_packets: info.sent.0,
+        sent_bytes: info.sent.1,
+        received_packets: info.received.0,
+        received_bytes: info.received.1,
     }
 }
 
