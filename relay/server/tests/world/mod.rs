@@ -75,10 +75,21 @@ impl World {
     }
 
     pub fn listening(io: IoKind, shards: u16, listen: &str) -> Self {
+        Self::with(io, shards, listen, |_| {})
+    }
+
+    pub fn with(
+        io: IoKind,
+        shards: u16,
+        listen: &str,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
         let directory = Directory::new();
+        let mut config = config(&directory, io, shards, listen);
+        change(&mut config);
         let (sender, messages) = channel();
         let events = Arc::new(move |message| drop(sender.send(message)));
-        let relay = start(&config(&directory, io, shards, listen), events).unwrap();
+        let relay = start(&config, events).unwrap();
 
         Self { relay, messages, directory }
     }

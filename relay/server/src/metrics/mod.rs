@@ -1,14 +1,19 @@
 //! The relay's metrics: a collector over the snapshots of all shards.
 
+mod turn;
+
 use crate::snapshot::{Snapshot, Snapshots};
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType, Summary};
-use relay_shard::{DropReason, Limits};
+use relay_shard::{DropReason, Limits, TurnRefusal};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// A series of a family: the value of its `direction` label, and where the value comes from.
-type Series = (Option<&'static str>, fn(&Snapshot) -> u64);
+/// A label of a series beside `shard`: key and value.
+type Label = Option<(&'static str, &'static str)>;
+
+/// A series of a family, and where its value comes from.
+type Series = (Label, fn(&Snapshot) -> u64);
 
 struct Family {
     name: &'static str,
@@ -25,10 +30,10 @@ const fn counter(name: &'static str, help: &'static str, series: &'static [Serie
     Family { name, help, kind: MetricType::COUNTER, series }
 }
 
-const IN: Option<&str> = Some("in");
-const OUT: Option<&str> = Some("out");
+const IN: Label = Some(("direction", "in"));
+const OUT: Label = Some(("direction", "out"));
 
-/// One value for each shard; with two series, one for each direction.
+/// One value for each shard and series.
 const FAMILIES: &[Family] = &[
     gauge("millrace_relay_rooms", "Rooms now.", &[(None, |s| s.counters.rooms)]),
     gauge(
@@ -124,6 +129,11 @@ const SUMMARIES: &[(&str, &str, Samples)] = &[
 
 const DROPS: (&str, &str) = ("millrace_relay_drops_total", "Packets that ended here, by reason.");
 
+const REFUSALS: (&str, &str) = (
+    "millrace_turn_refused_total",
+    "Authenticated TURN requests that were refused, by reason.",
+);
+
 const LIMITS: (&str, &str) =
     ("millrace_relay_limit", "Bounds of each shard's tables; full means refused.");
 
@@ -136,11 +146,11 @@ pub struct RelayCollector {
 
 impl RelayCollector {
     pub(crate) fn new(snapshots: Arc<Snapshots>, limits: Limits) -> Self {
-        let families = FAMILIES.iter().map(|family| (family.name, family.help));
+        let families = FAMILIES.iter().chain(turn::FAMILIES).map(|family| (family.name, family.help));
         let summaries = SUMMARIES.iter().map(|(name, help, _)| (*name, *help));
         let descriptions = families
             .chain(summaries)
-            .chain([DROPS, LIMITS])
+            .chain([DROPS, REFUSALS, LIMITS])
             .filter_map(|(name, help)| {
                 Desc::new(name.into(), help.into(), vec!["shard".into()], HashMap::new()).ok()
             })
@@ -158,8 +168,9 @@ impl Collector for RelayCollector {
     fn collect(&self) -> Vec<MetricFamily> {
         let shards: Vec<(String, Snapshot)> =
             self.snapshots.iter().enumerate().map(|(index, s)| (index.to_string(), s)).collect();
-        let mut families: Vec<_> = FAMILIES.iter().map(|family| plain(family, &shards)).collect();
+        let mut families: Vec<_> = FAMILIES.iter().chain(turn::FAMILIES).map(|family| plain(family, &shards)).collect();
         families.extend(SUMMARIES.iter().map(|summary| summarized(*summary, &shards)));
+        families.push(refusals(&shards));
         families.push(drops(&shards));
         families.push(limits(&self.limits));
 
@@ -170,9 +181,9 @@ impl Collector for RelayCollector {
 fn plain(family: &Family, shards: &[(String, Snapshot)]) -> MetricFamily {
     let mut metrics = Vec::new();
     for (shard, snapshot) in shards {
-        for (direction, value) in family.series {
-            let direction = direction.map(|direction| label("direction", direction));
-            let labels = std::iter::once(label("shard", shard)).chain(direction).collect();
+        for (extra, value) in family.series {
+            let extra = extra.map(|(key, value)| label(key, value));
+            let labels = std::iter::once(label("shard", shard)).chain(extra).collect();
             metrics.push(metric(labels, family.kind, value(snapshot)));
         }
     }
@@ -194,6 +205,19 @@ fn summarized(
     });
 
     described((name, help), MetricType::SUMMARY, metrics.collect())
+}
+
+fn refusals(shards: &[(String, Snapshot)]) -> MetricFamily {
+    let mut metrics = Vec::new();
+    for (shard, snapshot) in shards {
+        for why in TurnRefusal::ALL {
+            let labels = vec![label("shard", shard), label("reason", why.label())];
+            let refused = snapshot.counters.turn.refused(*why);
+            metrics.push(metric(labels, MetricType::COUNTER, refused));
+        }
+    }
+
+    described(REFUSALS, MetricType::COUNTER, metrics)
 }
 
 fn drops(shards: &[(String, Snapshot)]) -> MetricFamily {

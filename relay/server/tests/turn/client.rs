@@ -1,0 +1,193 @@
+//! A TURN client on a UDP socket.
+
+use super::world::PATIENCE;
+use md5::{Digest, Md5};
+use relay_wire::ChannelHeader;
+use relay_wire::stun::{Class, Icmp, IntegrityKey, Message, Method, TransactionId, Writer};
+use std::net::{SocketAddr, UdpSocket};
+
+pub(crate) const USER: &str = "ann";
+pub(crate) const PASSWORD: &str = "secret";
+
+/// What a client gets of its peers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Got {
+    Data(SocketAddr, Vec<u8>),
+    Channel(u16, Vec<u8>),
+    Icmp(SocketAddr, Icmp),
+}
+
+/// A client with its credentials; it asks and waits.
+pub(crate) struct Client {
+    pub(crate) socket: UdpSocket,
+    server: SocketAddr,
+    user: String,
+    realm: String,
+    nonce: Vec<u8>,
+    transaction: u64,
+    pub(crate) relayed: SocketAddr,
+}
+
+impl Client {
+    pub(crate) fn new(server: SocketAddr) -> Self {
+        Self::named(server, USER)
+    }
+
+    pub(crate) fn named(server: SocketAddr, user: &str) -> Self {
+        let socket = UdpSocket::bind((server.ip(), 0)).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+
+        Self {
+            socket,
+            server,
+            user: user.to_owned(),
+            realm: String::new(),
+            nonce: Vec::new(),
+            transaction: 0,
+            relayed: server,
+        }
+    }
+
+    pub(crate) fn allocate(&mut self) -> SocketAddr {
+        self.try_allocate().unwrap();
+
+        self.relayed
+    }
+
+    /// Allocates, or returns the error's code.
+    pub(crate) fn try_allocate(&mut self) -> Result<(), u16> {
+        let answer = self.ask(Method::ALLOCATE, |writer| {
+            writer.requested_transport(17);
+        })?;
+        let message = Message::parse(&answer).unwrap();
+        assert_eq!(message.xor_mapped_address(), self.socket.local_addr().ok());
+        self.relayed = message.xor_relayed_addresses().next().unwrap().unwrap();
+
+        Ok(())
+    }
+
+    pub(crate) fn permit(&mut self, peer: SocketAddr) -> Result<(), u16> {
+        self.ask(Method::CREATE_PERMISSION, |writer| {
+            writer.xor_peer_address(peer);
+        })
+        .map(drop)
+    }
+
+    pub(crate) fn bind(&mut self, number: u16, peer: SocketAddr) -> Result<(), u16> {
+        self.ask(Method::CHANNEL_BIND, |writer| {
+            writer.channel_number(number).xor_peer_address(peer);
+        })
+        .map(drop)
+    }
+
+    pub(crate) fn refresh(&mut self, seconds: u32) -> Result<(), u16> {
+        self.ask(Method::REFRESH, |writer| {
+            writer.lifetime(seconds);
+        })
+        .map(drop)
+    }
+
+    pub(crate) fn send(&mut self, peer: SocketAddr, data: &[u8]) {
+        let indication = self.write(Class::Indication, Method::SEND, |writer| {
+            writer.xor_peer_address(peer).data(data);
+        });
+        self.socket.send_to(&indication, self.server).unwrap();
+    }
+
+    pub(crate) fn channel(number: u16, data: &[u8]) -> Vec<u8> {
+        let header = ChannelHeader { number, len: data.len() as u16 };
+
+        [&header.write(), data].concat()
+    }
+
+    pub(crate) fn send_channel(&self, number: u16, data: &[u8]) {
+        self.socket.send_to(&Self::channel(number, data), self.server).unwrap();
+    }
+
+    /// The next that comes of a peer.
+    pub(crate) fn get(&self) -> Got {
+        let bytes = self.read();
+        if let Some(header) = ChannelHeader::parse(&bytes) {
+            let data = &bytes[ChannelHeader::LEN..][..header.len.into()];
+            return Got::Channel(header.number, data.to_vec());
+        }
+        let message = Message::parse(&bytes).unwrap();
+        assert_eq!((message.class(), message.method()), (Class::Indication, Method::DATA));
+        let peer = message.xor_peer_address().unwrap().unwrap();
+
+        match message.icmp().unwrap() {
+            Some(icmp) => Got::Icmp(peer, icmp),
+            None => Got::Data(peer, message.data().unwrap().to_vec()),
+        }
+    }
+
+    /// Asks with credentials, after a challenge if that is still to come.
+    pub(crate) fn ask(
+        &mut self,
+        method: Method,
+        add: impl Fn(&mut Writer<'_>),
+    ) -> Result<Vec<u8>, u16> {
+        if self.nonce.is_empty() {
+            let bare = self.write(Class::Request, method, &add);
+            let challenge = self.exchange(&bare);
+            let challenge = Message::parse(&challenge).unwrap();
+            assert_eq!(challenge.error_code().unwrap().code, 401);
+            self.realm = challenge.realm().unwrap().to_owned();
+            self.nonce = challenge.nonce().unwrap().to_vec();
+        }
+        let text = format!("{}:{}:{PASSWORD}", self.user, self.realm);
+        let key = IntegrityKey::new(&Md5::digest(text));
+        let (user, realm, nonce) = (self.user.clone(), self.realm.clone(), self.nonce.clone());
+        let request = self.write(Class::Request, method, |writer| {
+            add(writer);
+            writer.username(&user).realm(&realm).nonce(&nonce).integrity(&key);
+        });
+        let answer = self.exchange(&request);
+        let message = Message::parse(&answer).unwrap();
+        match message.error_code() {
+            Some(error) => Err(error.code),
+            None => {
+                assert!(message.class() == Class::Success && message.verify_integrity(&key));
+                Ok(answer)
+            }
+        }
+    }
+
+    fn exchange(&self, request: &[u8]) -> Vec<u8> {
+        self.socket.send_to(request, self.server).unwrap();
+        let id = *Message::parse(request).unwrap().transaction_id();
+        loop {
+            let bytes = self.read();
+            let message = Message::parse(&bytes);
+            if message.is_some_and(|m| *m.transaction_id() == id) {
+                return bytes;
+            }
+        }
+    }
+
+    fn read(&self) -> Vec<u8> {
+        let mut buffer = vec![0; 2_048];
+        let len = self.socket.recv(&mut buffer).unwrap();
+        buffer.truncate(len);
+
+        buffer
+    }
+
+    fn write(
+        &mut self,
+        class: Class,
+        method: Method,
+        add: impl FnOnce(&mut Writer<'_>),
+    ) -> Vec<u8> {
+        self.transaction += 1;
+        let mut id: TransactionId = [0; 12];
+        id[..8].copy_from_slice(&self.transaction.to_be_bytes());
+        let mut buffer = vec![0; 2_048];
+        let mut writer = Writer::begin(&mut buffer, class, method, &id);
+        add(&mut writer);
+        let len = writer.finish().unwrap();
+        buffer.truncate(len);
+
+        buffer
+    }
+}
