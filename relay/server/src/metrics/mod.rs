@@ -129,10 +129,8 @@ const SUMMARIES: &[(&str, &str, Samples)] = &[
 
 const DROPS: (&str, &str) = ("millrace_relay_drops_total", "Packets that ended here, by reason.");
 
-const REFUSALS: (&str, &str) = (
-    "millrace_turn_refused_total",
-    "Authenticated TURN requests that were refused, by reason.",
-);
+const REFUSALS: (&str, &str) =
+    ("millrace_turn_refused_total", "Authenticated TURN requests that were refused, by reason.");
 
 const LIMITS: (&str, &str) =
     ("millrace_relay_limit", "Bounds of each shard's tables; full means refused.");
@@ -146,7 +144,8 @@ pub struct RelayCollector {
 
 impl RelayCollector {
     pub(crate) fn new(snapshots: Arc<Snapshots>, limits: Limits) -> Self {
-        let families = FAMILIES.iter().chain(turn::FAMILIES).map(|family| (family.name, family.help));
+        let families =
+            FAMILIES.iter().chain(turn::FAMILIES).map(|family| (family.name, family.help));
         let summaries = SUMMARIES.iter().map(|(name, help, _)| (*name, *help));
         let descriptions = families
             .chain(summaries)
@@ -168,7 +167,8 @@ impl Collector for RelayCollector {
     fn collect(&self) -> Vec<MetricFamily> {
         let shards: Vec<(String, Snapshot)> =
             self.snapshots.iter().enumerate().map(|(index, s)| (index.to_string(), s)).collect();
-        let mut families: Vec<_> = FAMILIES.iter().chain(turn::FAMILIES).map(|family| plain(family, &shards)).collect();
+        let mut families: Vec<_> =
+            FAMILIES.iter().chain(turn::FAMILIES).map(|family| plain(family, &shards)).collect();
         families.extend(SUMMARIES.iter().map(|summary| summarized(*summary, &shards)));
         families.push(refusals(&shards));
         families.push(drops(&shards));

@@ -3,7 +3,7 @@
 use super::world::PATIENCE;
 use md5::{Digest, Md5};
 use relay_wire::ChannelHeader;
-use relay_wire::stun::{Class, Icmp, IntegrityKey, Message, Method, TransactionId, Writer};
+use relay_wire::stun::{Class, Family, Icmp, IntegrityKey, Message, Method, TransactionId, Writer};
 use std::net::{SocketAddr, UdpSocket};
 
 pub(crate) const USER: &str = "ann";
@@ -56,8 +56,9 @@ impl Client {
 
     /// Allocates, or returns the error's code.
     pub(crate) fn try_allocate(&mut self) -> Result<(), u16> {
+        let family = Family::of(&self.server);
         let answer = self.ask(Method::ALLOCATE, |writer| {
-            writer.requested_transport(17);
+            writer.requested_transport(17).requested_address_family(family);
         })?;
         let message = Message::parse(&answer).unwrap();
         assert_eq!(message.xor_mapped_address(), self.socket.local_addr().ok());

@@ -140,7 +140,7 @@ fn an_icmp_error_comes_back_as_an_indication() {
             client.permit(address).unwrap();
 
             client.send(closed, b"anybody there?");
-            let icmp = Icmp { kind, code, data: [0; 4] };
+            let icmp = Icmp { kind, code, data: 0 };
             assert_eq!(client.get(), Got::Icmp(closed, icmp), "{io:?}");
             client.send(address, b"out");
             assert_eq!(read(&peer), (b"out".to_vec(), relayed), "{io:?}");
@@ -198,7 +198,9 @@ fn operators_list_and_end_allocations() {
     let world = serve(BACKENDS[0], 2, "127.0.0.1:0");
     let handle = world.relay.handle();
     let mut clients: Vec<Client> = (0..6).map(|_| Client::new(world.address())).collect();
-    clients.iter_mut().for_each(|client| drop(client.allocate()));
+    for client in &mut clients {
+        client.allocate();
+    }
     let (peer, address) = peer_of(&world);
     clients[0].bind(CHANNEL, address).unwrap();
     clients[0].send_channel(CHANNEL, b"four");

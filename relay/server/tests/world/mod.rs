@@ -78,12 +78,7 @@ impl World {
         Self::with(io, shards, listen, |_| {})
     }
 
-    pub fn with(
-        io: IoKind,
-        shards: u16,
-        listen: &str,
-        change: impl FnOnce(&mut Config),
-    ) -> Self {
+    pub fn with(io: IoKind, shards: u16, listen: &str, change: impl FnOnce(&mut Config)) -> Self {
         let directory = Directory::new();
         let mut config = config(&directory, io, shards, listen);
         change(&mut config);
