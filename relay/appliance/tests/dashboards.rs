@@ -16,6 +16,9 @@ const LATER: [&str; 5] = [
     "millrace_signalling_leaves_total",
 ];
 
+const PREFIXES: [&str; 4] =
+    ["millrace_relay_", "millrace_signalling_", "millrace_stun_", "millrace_turn_"];
+
 #[test]
 fn dashboards_and_alerts_name_metrics_that_exist() {
     let place = Place::new();
@@ -42,10 +45,10 @@ fn dashboards_and_alerts_name_metrics_that_exist() {
     }
 }
 
-/// The names that begin with `millrace_relay_` or `millrace_signalling_`.
+/// The names that begin as our metrics do.
 fn names(text: &str) -> BTreeSet<String> {
     text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-        .filter(|word| word.starts_with("millrace_relay_") || word.starts_with("millrace_sig"))
+        .filter(|word| PREFIXES.iter().any(|prefix| word.starts_with(prefix)))
         .map(str::to_owned)
         .collect()
 }
