@@ -57,6 +57,22 @@ fn an_advertised_address_that_is_not_listened_on_is_refused() {
 }
 
 #[test]
+fn addresses_and_ports_that_cannot_relay_are_named_with_the_fix() {
+    let directory = Directory::new();
+    let mut config = config(&directory, IoKind::Uring, 2, "127.0.0.1:0");
+    config.turn.relay_addresses = vec!["198.51.100.7/192.0.2.1".parse().unwrap()];
+    let error = start(&config, Arc::new(|_| {})).err().unwrap().to_string();
+    assert!(error.starts_with("turn.relay_addresses = 192.0.2.1: no interface"), "{error}");
+    assert!(error.contains("`ip address`") && !error.contains('\n'), "{error}");
+
+    config.turn.relay_addresses.clear();
+    config.turn.relay_ports = 50_000..=50_002;
+    let error = start(&config, Arc::new(|_| {})).err().unwrap().to_string();
+    assert!(error.starts_with("turn.relay_ports = 50000-50002: 2 shards"), "{error}");
+    assert!(error.contains("49152-65535") && !error.contains('\n'), "{error}");
+}
+
+#[test]
 fn a_wildcard_listens_on_concrete_addresses() {
     let directory = Directory::new();
     // Port 0 gives each address a port of its own.

@@ -2,13 +2,14 @@
 
 use crate::Advertise;
 use relay_wire::Network;
+use std::fmt;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// TURN's settings; all but `tls_listen` can be changed while the relay runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct TurnSettings {
     /// Realm of long-term credentials.
     pub realm: String,
@@ -44,6 +45,19 @@ pub struct TurnSettings {
     pub tls_files: Option<(PathBuf, PathBuf)>,
     /// The name that clients of TURN over TLS use.
     pub hostname: Option<String>,
+}
+
+impl fmt::Debug for TurnSettings {
+    /// Passwords and secrets are left out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TurnSettings")
+            .field("realm", &self.realm)
+            .field("relay_addresses", &self.relay_addresses)
+            .field("relay_ports", &self.relay_ports)
+            .field("quotas", &self.quotas)
+            .field("drain", &self.drain)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Most allocations at a time, over all shards.

@@ -20,6 +20,7 @@ fn settings() -> TurnSettings {
         // Peers are on loopback here.
         allow_peers: relay_server::Network::loopback(),
         quotas: Quotas { user: 10_000, address: 10_000, total: None },
+        challenges_a_second: 0,
         ..TurnSettings::default()
     }
 }
