@@ -12,6 +12,7 @@ use crate::turn::Turn;
 use crate::{Config, Counters, Event, Outbox, Path, Via};
 use relay_wire::control::{self, Message};
 use relay_wire::ice::SHARDS_MAX;
+use relay_wire::stun::binding::{Endpoint, Responder};
 use ring::digest;
 use rooms::Rooms;
 use std::collections::VecDeque;
@@ -45,6 +46,8 @@ pub struct Shard {
     transports: Transports,
     rooms: Rooms,
     turn: Turn,
+    /// Answers strangers' Binding requests.
+    responder: Responder,
     /// Room for a packet that stays inside the process.
     buffer: Box<[u8]>,
     /// Which other shard owns a path; never one that is ours.
@@ -62,11 +65,17 @@ impl Shard {
         }
         let identity = Identity::new(&config).ok_or(ConfigError::Certificate)?;
         let (ice_seed, hash_seed) = (seed(&config, b"ice"), seed64(&config, b"tables"));
+        let endpoints: Vec<Endpoint> = config
+            .listen
+            .iter()
+            .map(|at| Endpoint { local: at.local, public: at.public })
+            .collect();
 
         Ok(Self {
             index: config.index,
             shards: config.shards,
             turn: Turn::new(&config, now, seed(&config, b"turn"), hash_seed),
+            responder: Responder::new(&endpoints),
             buffer: vec![0; PACKET_MAX].into_boxed_slice(),
             rooms: Rooms::new(config.limits, seed64(&config, b"rooms"), hash_seed),
             transports: Transports::new(config, identity, ice_seed, hash_seed),

@@ -299,13 +299,24 @@ fn a_bare_binding_request_is_answered_as_a_stun_server_does() {
 }
 
 #[test]
-fn stun_that_asks_for_more_gets_silence() {
+fn a_binding_request_that_is_not_understood_is_refused() {
     let mut world = World::new();
-    world.receive(path(5000), &bare_request(true));
+    let request = bare_request(true);
+    world.receive(path(5000), &request);
+
+    let (_, bytes) = world.sent.pop().unwrap();
+    let response = Message::parse(&bytes).unwrap();
+    assert_eq!(response.error_code().unwrap().code, 420);
+    assert!(bytes.len() <= 2 * request.len());
+}
+
+#[test]
+fn indications_get_silence() {
+    let mut world = World::new();
     let mut indication = bare_request(false);
     indication[1] |= 0x10;
     world.receive(path(5000), &indication);
 
     assert!(world.sent.is_empty());
-    assert_eq!(world.drops(DropReason::StunUnexpected), 2);
+    assert_eq!(world.drops(DropReason::StunUnexpected), 1);
 }

@@ -6,7 +6,8 @@ use crate::turn::{Sending, Turn};
 use crate::{DropReason, Outbox, Packet, Path, Via};
 use relay_wire::Kind;
 use relay_wire::control::{RoomId, TransportId};
-use relay_wire::stun::{Class, Message, Method, Writer};
+use relay_wire::stun::binding::Answer;
+use relay_wire::stun::{Class, Message, Method};
 use std::time::Instant;
 
 impl Shard {
@@ -43,20 +44,25 @@ impl Shard {
         }
     }
 
-    /// Answers a Binding request as a STUN server does (RFC 8489, section 6.3.1).
+    /// Answers a Binding request of a stranger, perhaps from another of our addresses (RFC 5780).
     fn bind(&mut self, path: Path, request: &Message<'_>, out: &mut Outbox) {
-        if request.unknown_required(&[]).next().is_some() || request.has_integrity() {
+        let Path { via, local, remote } = path;
+        let buffer = &mut self.buffer;
+        let answer = match via {
+            Via::Tcp => self.responder.stream(request, remote, buffer).map(|len| Answer {
+                from: local,
+                to: remote,
+                len,
+            }),
+            Via::Udp | Via::Peer | Via::Inside => {
+                self.responder.datagram(request, (local, remote), buffer)
+            }
+        };
+        let Some(Answer { from, to, len }) = answer else {
             return out.drop(DropReason::StunUnexpected);
-        }
-        let mut buffer = [0; 64];
-        let mut writer = Writer::answer(&mut buffer, Class::Success, request);
-        writer.xor_mapped_address(path.remote);
-        if request.verify_fingerprint() {
-            writer.fingerprint();
-        }
-        let Some(len) = writer.finish() else { return };
-        if let Some(slot) = out.slot(path, len) {
-            slot.copy_from_slice(&buffer[..len]);
+        };
+        if let Some(slot) = out.slot(Path { via, local: from, remote: to }, len) {
+            slot.copy_from_slice(&self.buffer[..len]);
         }
     }
 

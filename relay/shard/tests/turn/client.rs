@@ -114,6 +114,15 @@ impl Client {
     }
 }
 
+/// The password that a secret makes of a REST user name.
+pub(crate) fn rest_password(secret: &str, name: &str) -> String {
+    use base64::Engine;
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret.as_bytes());
+    let tag = ring::hmac::sign(&key, name.as_bytes());
+
+    base64::engine::general_purpose::STANDARD.encode(tag)
+}
+
 fn md5(bytes: &[u8]) -> [u8; 16] {
     use md5::Digest;
 

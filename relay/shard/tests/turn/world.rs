@@ -27,6 +27,7 @@ pub(crate) struct World {
     pub(crate) now: Instant,
     pub(crate) shards: Vec<Shard>,
     pub(crate) outs: Vec<Outbox>,
+    pub(crate) config: TurnConfig,
     /// Sockets of relayed addresses that are open.
     pub(crate) open: BTreeSet<SocketAddr>,
     /// So many sockets more cannot be opened.
@@ -56,6 +57,7 @@ impl World {
 
         Self {
             now,
+            config: configs[0].turn.clone(),
             outs: configs.iter().map(|_| Outbox::new(1 << 20, 1024)).collect(),
             shards: configs.into_iter().map(|config| Shard::new(config, now).unwrap()).collect(),
             open: BTreeSet::new(),
