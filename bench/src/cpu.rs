@@ -51,6 +51,20 @@ impl CpuTime {
     }
 }
 
+/// Time that all processors of this machine have spent on soft interrupts, to the tick: the
+/// network's work, which no process or the wrong one is charged with.
+pub(crate) fn softirq() -> Result<Duration> {
+    let stat = fs::read_to_string("/proc/stat").context("cannot read /proc/stat")?;
+    let ticks = stat.lines().next().and_then(parse_softirq);
+
+    ticks.map(|ticks| TICK * ticks).context("/proc/stat is not as Linux writes it")
+}
+
+/// The seventh figure of proc(5)'s `cpu` line.
+fn parse_softirq(line: &str) -> Option<u32> {
+    line.strip_prefix("cpu ")?.split_whitespace().nth(6)?.parse().ok()
+}
+
 /// User and system time: fields 14 and 15 of proc(5)'s `stat`; the second field may hold blanks.
 fn parse_stat(stat: &str) -> Option<(Duration, Duration)> {
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
@@ -84,6 +98,13 @@ mod tests {
 
         assert_eq!(times, Some((Duration::from_millis(2_500), Duration::from_millis(750))));
         assert_eq!(parse_stat("42 (a) S 1"), None);
+    }
+
+    #[test]
+    fn soft_interrupts_are_the_seventh_figure() {
+        assert_eq!(parse_softirq("cpu  1 2 3 4 5 6 7 8 9 10"), Some(7));
+        assert_eq!(parse_softirq("cpu0 1 2 3 4 5 6 7 8 9 10"), None);
+        assert!(softirq().is_ok());
     }
 
     #[test]

@@ -1,10 +1,11 @@
-//! The load harness: clients of an independent WebRTC stack, and what the server spends on them.
+//! The load harness: clients that are not our own dataplane, and what the server spends on them.
 
 mod cpu;
 mod report;
 mod room;
 mod server;
 mod token;
+mod turn;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -20,6 +21,20 @@ Examples:
   Against a server that runs already, measuring its processor time too:
     millrace-bench room --subscribers 50 --url ws://127.0.0.1:7880 --pid $(pidof millrace)";
 
+const TURN_EXAMPLES: &str = "\
+Examples:
+  Client to peer, single packets and bursts of 8, beside coturn and bare sockets:
+    millrace-bench turn --compare coturn --direction up --burst 1,8
+
+  The cost of making and keeping 10,000 allocations, and what strangers leave behind:
+    millrace-bench turn --compare coturn --allocations 10000 --flood 10000
+
+  The highest rate with less than 0.1 % loss, client to client:
+    millrace-bench turn --direction c2c --saturate
+
+  Against a server that runs already:
+    millrace-bench turn --server 192.0.2.7:3478 --user bob --pass secret --rate 20000";
+
 /// Measures Millrace under load.
 #[derive(Parser)]
 #[command(name = "millrace-bench", version, about, after_help = EXAMPLES)]
@@ -33,11 +48,19 @@ enum Command {
     /// A room: publishers send video, the server forwards it to subscribers.
     #[command(after_help = EXAMPLES)]
     Room(room::Args),
+    /// TURN: packets relayed, allocations made and kept, requests of strangers.
+    #[command(after_help = TURN_EXAMPLES)]
+    Turn(Box<turn::Args>),
+    /// Relays packets without being a TURN server: the floor that `turn --compare` measures.
+    #[command(hide = true)]
+    BareRelay(turn::bare::Args),
 }
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Room(args) => room::run(&args),
+        Command::Turn(args) => turn::run(&args),
+        Command::BareRelay(args) => turn::bare::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

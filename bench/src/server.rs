@@ -20,6 +20,7 @@ const LOG_LINES: usize = 20;
 pub(crate) struct Server {
     child: Child,
     address: SocketAddr,
+    media: SocketAddr,
     log: Arc<Mutex<VecDeque<String>>>,
 }
 
@@ -50,7 +51,7 @@ impl Server {
         if let Some(stderr) = child.stderr.take() {
             keep_last_lines(stderr, Arc::clone(&log));
         }
-        let mut server = Self { child, address, log };
+        let mut server = Self { child, address, media, log };
         server.wait_until_ready()?;
 
         Ok(server)
@@ -59,6 +60,18 @@ impl Server {
     /// Where clients connect.
     pub(crate) fn url(&self) -> String {
         format!("ws://{}", self.address)
+    }
+
+    /// Where media, STUN and TURN go.
+    pub(crate) fn media(&self) -> SocketAddr {
+        self.media
+    }
+
+    /// An error with its last lines if the server has ended.
+    pub(crate) fn check(&mut self) -> Result<()> {
+        let Some(status) = self.child.try_wait()? else { return Ok(()) };
+
+        bail!("the server ended ({status}); its last lines:\n{}", self.last_lines())
     }
 
     /// The server's process.

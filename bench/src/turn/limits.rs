@@ -1,0 +1,117 @@
+//! What the machine allows: file descriptors, and who runs on which processor.
+
+use anyhow::{Context, Result, bail};
+use std::io;
+
+/// Descriptors beside those of clients and allocations.
+const SPARE: u64 = 64;
+
+/// Raises our limit of descriptors so that `needed` clients fit, and as many allocations in a server
+/// that inherits it; an error that says what to do if the system does not allow it.
+pub(super) fn provide_descriptors(needed: u64) -> Result<()> {
+    let needed = needed + SPARE;
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the pointer is that of a live structure, which the call fills.
+    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } != 0 {
+        return Err(io::Error::last_os_error()).context("cannot read the limit of descriptors");
+    }
+    if needed > limit.rlim_max {
+        bail!(
+            "this needs {needed} file descriptors in one process, and the hard limit here is {}: \
+             raise it (as root `ulimit -Hn {needed}`, or LimitNOFILE), or ask for fewer",
+            limit.rlim_max,
+        );
+    }
+    limit.rlim_cur = limit.rlim_max;
+    // SAFETY: the pointer is that of a live structure, which the call only reads.
+    if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) } != 0 {
+        return Err(io::Error::last_os_error()).context("cannot raise the limit of descriptors");
+    }
+
+    Ok(())
+}
+
+/// Which processors servers and clients run on.
+pub(super) struct Cpus {
+    all: Vec<usize>,
+    pinned: bool,
+}
+
+impl Cpus {
+    /// Puts this thread on the last processor, for servers to have the first; on a machine with
+    /// one, or if not `wanted`, nothing is pinned.
+    pub(super) fn divide(wanted: bool) -> Result<Self> {
+        let all = affinity()?;
+        let pinned = wanted && all.len() > 1;
+        let cpus = Self { all, pinned };
+        if pinned {
+            set_affinity(&cpus.all[cpus.all.len() - 1..])?;
+            // Sleeps are to end when they should, not up to 50 us later.
+            // SAFETY: this call only changes an attribute of the calling thread.
+            unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1_000) };
+        }
+
+        Ok(cpus)
+    }
+
+    /// Whether servers and clients have processors of their own.
+    pub(super) fn are_divided(&self) -> bool {
+        self.pinned
+    }
+
+    /// Starts a process that is to run on the server's processor.
+    pub(super) fn as_server<T>(&self, start: impl FnOnce() -> Result<T>) -> Result<T> {
+        if !self.pinned {
+            return start();
+        }
+        set_affinity(&self.all[..1])?;
+        let result = start();
+        set_affinity(&self.all[self.all.len() - 1..])?;
+
+        result
+    }
+}
+
+fn affinity() -> Result<Vec<usize>> {
+    // SAFETY: all-zero bytes are an empty set.
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointer and the length are those of a live set, which the call fills.
+    let result = unsafe { libc::sched_getaffinity(0, size_of_val(&set), &raw mut set) };
+    if result != 0 {
+        return Err(io::Error::last_os_error()).context("cannot read which processors we may use");
+    }
+    // SAFETY: the set is live, and each index is below its size.
+    let is_in = |cpu: &usize| unsafe { libc::CPU_ISSET(*cpu, &set) };
+
+    Ok((0..libc::CPU_SETSIZE as usize).filter(is_in).collect())
+}
+
+fn set_affinity(cpus: &[usize]) -> Result<()> {
+    // SAFETY: all-zero bytes are an empty set.
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    for &cpu in cpus {
+        // SAFETY: the set is live, and the index came out of such a set.
+        unsafe { libc::CPU_SET(cpu, &mut set) };
+    }
+    // SAFETY: the pointer and the length are those of a live set, which the call only reads.
+    let result = unsafe { libc::sched_setaffinity(0, size_of_val(&set), &raw const set) };
+    if result != 0 {
+        return Err(io::Error::last_os_error()).context("cannot choose a processor");
+    }
+
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_descriptors_than_the_hard_limit_are_refused_with_what_to_do() {
+        let error = provide_descriptors(1 << 40).unwrap_err().to_string();
+
+        assert!(error.contains("1099511627840 file descriptors"), "{error}");
+        assert!(error.contains("ulimit -Hn"), "{error}");
+        assert!(provide_descriptors(1).is_ok());
+    }
+}

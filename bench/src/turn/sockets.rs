@@ -1,0 +1,102 @@
+//! Sockets for load: options, drops, and waiting for many of them.
+
+use std::io;
+use std::net::UdpSocket;
+use std::os::fd::AsRawFd;
+use std::time::Duration;
+
+/// Index of the drops in what `SO_MEMINFO` tells (linux/sock_diag.h).
+const MEMINFO_DROPS: usize = 8;
+
+/// Sets a socket up: never blocks, large buffers, and trains (`UDP_GRO`) if `trains`.
+pub(super) fn prepare(socket: &UdpSocket, trains: bool) -> io::Result<()> {
+    socket.set_nonblocking(true)?;
+    if trains {
+        set_option(socket, libc::SOL_UDP, libc::UDP_GRO, 1)?;
+    }
+    enlarge_buffers(socket);
+
+    Ok(())
+}
+
+/// Lets the kernel tell when each datagram came.
+pub(super) fn tell_receive_times(socket: &UdpSocket) -> io::Result<()> {
+    set_option(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)
+}
+
+/// Asks for large buffers: beyond the system's limit where we may, else up to it.
+fn enlarge_buffers(socket: &UdpSocket) {
+    const BYTES: i32 = 16 << 20;
+    for (forced, plain) in
+        [(libc::SO_RCVBUFFORCE, libc::SO_RCVBUF), (libc::SO_SNDBUFFORCE, libc::SO_SNDBUF)]
+    {
+        if set_option(socket, libc::SOL_SOCKET, forced, BYTES).is_err() {
+            // A smaller buffer shows up as drops in the report.
+            let _ = set_option(socket, libc::SOL_SOCKET, plain, BYTES);
+        }
+    }
+}
+
+/// Datagrams that a socket dropped because its buffer was full.
+pub(super) fn receive_drops(socket: &UdpSocket) -> u64 {
+    const SO_MEMINFO: i32 = 55;
+    let mut words = [0_u32; MEMINFO_DROPS + 1];
+    let mut len = size_of_val(&words) as libc::socklen_t;
+    // SAFETY: the pointers are those of a live array and of its length in bytes.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            SO_MEMINFO,
+            words.as_mut_ptr().cast(),
+            &raw mut len,
+        )
+    };
+
+    if result == 0 { words[MEMINFO_DROPS].into() } else { 0 }
+}
+
+/// Waits until one of these can be read, at most for a time; the number that can.
+pub(super) fn wait(polls: &mut [libc::pollfd], timeout: Duration) -> io::Result<usize> {
+    let timespec = libc::timespec {
+        tv_sec: timeout.as_secs().try_into().unwrap_or(libc::time_t::MAX),
+        tv_nsec: timeout.subsec_nanos().into(),
+    };
+    // SAFETY: the pointers are those of a live slice and a live timespec.
+    let ready = unsafe {
+        libc::ppoll(
+            polls.as_mut_ptr(),
+            polls.len() as libc::nfds_t,
+            &raw const timespec,
+            std::ptr::null(),
+        )
+    };
+    let Ok(ready) = usize::try_from(ready) else {
+        polls.iter_mut().for_each(|poll| poll.revents = 0);
+        let error = io::Error::last_os_error();
+        let interrupted = error.kind() == io::ErrorKind::Interrupted;
+        return if interrupted { Ok(0) } else { Err(error) };
+    };
+
+    Ok(ready)
+}
+
+/// What to wait for on a descriptor: that it can be read.
+pub(super) fn readable(socket: &impl AsRawFd) -> libc::pollfd {
+    libc::pollfd { fd: socket.as_raw_fd(), events: libc::POLLIN, revents: 0 }
+}
+
+fn set_option(socket: &UdpSocket, level: i32, name: i32, value: i32) -> io::Result<()> {
+    // SAFETY: the pointer and the length are those of an integer that outlives the call.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            name,
+            (&raw const value).cast(),
+            size_of_val(&value) as libc::socklen_t,
+        )
+    };
+
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}

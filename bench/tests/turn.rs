@@ -1,0 +1,162 @@
+//! `millrace-bench turn` against coturn, against faults of a network, and against wrong input.
+
+mod proxy;
+
+use proxy::{Faults, Proxy, bare_relay, bench, error_of, strict_server};
+use relay_wire::stun::Class;
+use serde_json::Value;
+use std::fs;
+use std::net::UdpSocket;
+use std::process::Command;
+
+/// Runs the bench, writes JSON and reads it.
+fn measure(name: &str, arguments: &[&str]) -> Value {
+    let file = std::env::temp_dir().join(format!("bench-{name}-{}.json", std::process::id()));
+    let path = file.display().to_string();
+    let output = bench(&[&["turn", "--json", &path], arguments].concat());
+    assert!(output.status.success(), "{}", error_of(&output));
+    let text = fs::read_to_string(&file).unwrap();
+    fs::remove_file(&file).unwrap();
+
+    serde_json::from_str(&text).unwrap()
+}
+
+fn median(report: &Value, experiment: usize, figure: &str, server: &str) -> f64 {
+    let value = &report["experiments"][experiment]["figures"][figure][server]["median"];
+    value.as_f64().unwrap_or_else(|| panic!("no {figure} of {server} in {report:#}"))
+}
+
+#[test]
+fn faults_of_the_network_are_reported_as_they_were() {
+    for direction in ["up", "down"] {
+        let relay = bare_relay();
+        let proxy = Proxy::start(relay.address, Faults { broken_after: None });
+        let server = proxy.address.to_string();
+        let line = "--clients 1 --size 172 --rate 1000 --seconds 2 --settle-ms 0 --repeat 1";
+        let mut arguments = vec!["--server", &server, "--direction", direction];
+        arguments.extend(line.split(' '));
+
+        let report = measure(direction, &arguments);
+        let told = proxy.stop();
+
+        let figure = |name| median(&report, 0, name, "server") as u64;
+        assert!(told.packets > 100, "{direction}: only {} packets", told.packets);
+        // Downwards what never reached the proxy is the relay's loss, of which there is none.
+        assert_eq!(figure("sent"), told.packets, "{direction}");
+        assert_eq!(figure("lost"), told.dropped, "{direction}");
+        assert_eq!(figure("duplicates"), told.repeated, "{direction}");
+        assert_eq!(figure("corrupted"), told.flipped, "{direction}");
+        assert_eq!(figure("reordered"), told.swapped, "{direction}");
+        let received = told.packets - told.dropped - told.flipped;
+        assert_eq!(figure("received"), received, "{direction}");
+    }
+}
+
+#[test]
+fn coturn_is_measured_by_every_transport_beside_bare_sockets() {
+    let line = "--compare coturn --without-millrace --transport udp,tcp,tls --direction both,c2c \
+                --burst 8 --size 173 --clients 2 --rate 800 --seconds 1 --settle-ms 100 --repeat 1";
+    let report = measure("coturn", &line.split_whitespace().collect::<Vec<_>>());
+
+    for experiment in 0..6 {
+        assert!(median(&report, experiment, "received", "coturn") > 0.0);
+        assert!(median(&report, experiment, "cpu_us_per_packet", "coturn") > 0.0);
+        for fault in ["corrupted", "duplicates"] {
+            assert_eq!(median(&report, experiment, fault, "coturn"), 0.0);
+        }
+    }
+    for server in ["bare", "bare+gso"] {
+        assert!(median(&report, 0, "received", server) > 0.0);
+        assert!(median(&report, 1, "received", server) > 0.0);
+        assert!(report["experiments"][2]["figures"]["received"][server].is_null());
+    }
+}
+
+#[test]
+fn coturn_s_allocations_and_strangers_are_measured() {
+    let line = "--compare coturn --without-millrace --allocations 200 --flood 300 --repeat 1";
+    let report = measure("kept", &line.split(' ').collect::<Vec<_>>());
+
+    assert!(median(&report, 0, "cpu_us_per_allocation", "coturn") > 0.0);
+    assert!(median(&report, 0, "pss_bytes_per_allocation", "coturn") > 1_000.0);
+    assert_eq!(median(&report, 1, "answered", "coturn"), 1.0);
+    // coturn answers a bare Allocate with a challenge of five times its size.
+    assert!(median(&report, 1, "answer_by_bare_allocate", "coturn") > 2.0);
+}
+
+#[test]
+fn server_that_dies_is_told_with_what_was_measured_until_then() {
+    let relay = bare_relay();
+    let proxy = Proxy::start(relay.address, Faults { broken_after: Some(300) });
+    let server = proxy.address.to_string();
+
+    let line = "--clients 1 --rate 500 --seconds 60 --settle-ms 0 --repeat 2";
+    let arguments = [vec!["turn", "--server", &server], line.split(' ').collect()].concat();
+    let output = bench(&arguments);
+
+    let table = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(error_of(&output).contains("no server at"), "{}", error_of(&output));
+    assert!(table.contains("CPU") || table.contains("received"), "{table}");
+}
+
+#[test]
+fn absent_server_is_told_at_once() {
+    let free = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    for (transport, by) in [("udp", "UDP"), ("tcp", "TCP"), ("tls", "TCP")] {
+        let output = bench(&["turn", "--server", &free, "--transport", transport]);
+
+        assert_eq!(output.status.code(), Some(1));
+        let expected = format!("no server at {free} by {by}");
+        assert!(error_of(&output).contains(&expected), "{}", error_of(&output));
+    }
+}
+
+#[test]
+fn wrong_credentials_and_other_refusals_are_told_at_once() {
+    let rows = [
+        (401, "Unauthorized", vec!["--user", "bob", "--pass", "x"], "refuses user \"bob\""),
+        (401, "Unauthorized", vec!["--secret", "x"], "wrong credentials"),
+        (401, "Unauthorized", vec![], "wants credentials: give --user and --pass, or --secret"),
+        (486, "Quota", vec![], "refuses Allocate: 486 Quota"),
+    ];
+    for (code, reason, credentials, words) in rows {
+        let server = strict_server(Class::Error, code, reason);
+        let address = server.to_string();
+        let output = bench(&[vec!["turn", "--server", &address], credentials].concat());
+
+        assert_eq!(output.status.code(), Some(1));
+        assert!(error_of(&output).contains(words), "{words}: {}", error_of(&output));
+    }
+}
+
+#[test]
+fn too_few_descriptors_are_told_before_anything_starts() {
+    let program = env!("CARGO_BIN_EXE_millrace-bench");
+    let script = format!("ulimit -n 500; exec {program} turn --allocations 1000");
+    let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+
+    assert_eq!(output.status.code(), Some(1));
+    assert!(error_of(&output).contains("needs 1320 file descriptors"), "{}", error_of(&output));
+    assert!(error_of(&output).contains("the hard limit here is 500"));
+}
+
+#[test]
+fn wrong_arguments_exit_with_two() {
+    for line in [
+        "--rate 0",
+        "--size 8",
+        "--size 4000",
+        "--burst 0",
+        "--direction sideways",
+        "--user bob",
+        "--server nowhere",
+        "--server 127.0.0.1:1 --compare coturn",
+        "--without-millrace",
+        "--saturate --rate 5",
+        "--seconds 1000",
+    ] {
+        let arguments: Vec<_> = ["turn"].into_iter().chain(line.split(' ')).collect();
+        assert_eq!(bench(&arguments).status.code(), Some(2), "{line}");
+    }
+}
