@@ -47,7 +47,7 @@ struct Cli {
 enum Command {
     /// A room: publishers send video, the server forwards it to subscribers.
     #[command(after_help = EXAMPLES)]
-    Room(room::Args),
+    Room(Box<room::Args>),
     /// TURN: packets relayed, allocations made and kept, requests of strangers.
     #[command(after_help = TURN_EXAMPLES)]
     Turn(Box<turn::Args>),

@@ -254,8 +254,14 @@ mod tests {
 
     #[test]
     fn table_of_many_columns_is_aligned() {
-        let expected = "up <1>\n        millrace  coturn  ratio\n  CPU       1 us    2 us  0.50x\n  \
-                        lost         0       0\nNote: busy\n";
+        let lines = [
+            "up <1>",
+            "        millrace  coturn  ratio",
+            "  CPU       1 us    2 us  0.50x",
+            "  lost         0       0",
+            "Note: busy\n",
+        ];
+        let expected = lines.join("\n");
         assert_eq!(table().text(), expected);
     }
 

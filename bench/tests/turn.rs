@@ -1,5 +1,7 @@
 //! `millrace-bench turn` against coturn, against faults of a network, and against wrong input.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 mod proxy;
 
 use proxy::{Faults, Proxy, bare_relay, bench, error_of, strict_server};

@@ -6,8 +6,8 @@ use std::io;
 /// Descriptors beside those of clients and allocations.
 const SPARE: u64 = 64;
 
-/// Raises our limit of descriptors so that `needed` clients fit, and as many allocations in a server
-/// that inherits it; an error that says what to do if the system does not allow it.
+/// Raises our limit of descriptors so that `needed` clients fit, and as many allocations in a
+/// server that inherits it; an error that says what to do if the system does not allow it.
 pub(super) fn provide_descriptors(needed: u64) -> Result<()> {
     let needed = needed + SPARE;
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };

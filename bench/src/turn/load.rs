@@ -5,13 +5,12 @@ use super::client::{self, Client, Target, Transport, Wire};
 use super::datagrams::{Receiver, Sends};
 use super::exchange;
 use super::flow::{self, Flow, Sink};
+use super::pour::{self, packets_of_entry};
 use super::sockets::{self, readable, wait};
 use super::stamp::{self, Stamp};
 use super::stun::{self, Framing, Request};
 use super::tally::Tally;
 use anyhow::{Context, Result, bail};
-use socket2::SockAddr;
-use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -181,7 +180,12 @@ impl Load {
             flow.number += 1;
         };
         let Some(index) = flow.client else {
-            push(&mut self.peer_sends, flow.relayed.as_ref(), (burst, segment, bytes), append);
+            pour::push(
+                &mut self.peer_sends,
+                flow.relayed.as_ref(),
+                (burst, segment, bytes),
+                append,
+            );
             return if self.peer_sends.len() >= PEER_BATCH {
                 self.flush_peer(tally)
             } else {
@@ -190,9 +194,9 @@ impl Load {
         };
         match &mut self.clients[index].wire {
             Wire::Udp(socket) => {
-                push(&mut self.client_sends, None, (burst, segment, bytes), append);
+                pour::push(&mut self.client_sends, None, (burst, segment, bytes), append);
                 let packets = packets_of_entry(burst, segment);
-                flush(&mut self.client_sends, socket, packets, tally, &mut self.held_back)
+                pour::flush(&mut self.client_sends, socket, packets, tally, &mut self.held_back)
                     .map_err(|error| client::failed(&self.target, &error))
             }
             Wire::Stream(stream) => {
@@ -212,7 +216,7 @@ impl Load {
             return Ok(());
         }
         let packets = packets_of_entry(self.scenario.burst, self.scenario.segment);
-        flush(&mut self.peer_sends, &self.peer, packets, tally, &mut self.held_back)
+        pour::flush(&mut self.peer_sends, &self.peer, packets, tally, &mut self.held_back)
             .context("the peer's socket")
     }
 
@@ -228,7 +232,9 @@ impl Load {
             }
         };
         if scenario.direction != Direction::Down {
-            receive_all(receiver, peer, |datagram, at| count(Sink::Peer, Some(datagram), at))?;
+            pour::receive_all(receiver, peer, |datagram, at| {
+                count(Sink::Peer, Some(datagram), at);
+            })?;
         }
         for (index, client) in clients.iter_mut().enumerate() {
             let sink = Sink::Client(index);
@@ -236,7 +242,7 @@ impl Load {
             match &mut client.wire {
                 Wire::Udp(socket) => {
                     let each = |datagram: &[u8], at| count(sink, stun::data(datagram), at);
-                    receive_all(receiver, socket, each).map_err(failed)?;
+                    pour::receive_all(receiver, socket, each).map_err(failed)?;
                 }
                 Wire::Stream(stream) => {
                     stream.fill().map_err(failed)?;
@@ -271,60 +277,5 @@ impl Load {
 impl Drop for Load {
     fn drop(&mut self) {
         client::release(&mut self.clients);
-    }
-}
-
-/// Appends a burst: as one train, or as single datagrams.
-fn push(
-    sends: &mut Sends,
-    to: Option<&SockAddr>,
-    (burst, segment, bytes): (u16, bool, usize),
-    mut append: impl FnMut(&mut Vec<u8>),
-) {
-    if segment {
-        sends.push(to, Some(bytes), |out| (0..burst).for_each(|_| append(out)));
-        return;
-    }
-    for _ in 0..burst {
-        sends.push(to, None, &mut append);
-    }
-}
-
-fn packets_of_entry(burst: u16, segment: bool) -> u64 {
-    if segment { burst.into() } else { 1 }
-}
-
-fn flush(
-    sends: &mut Sends,
-    socket: &UdpSocket,
-    packets: u64,
-    tally: &mut Tally,
-    held_back: &mut u64,
-) -> std::io::Result<()> {
-    let waiting = sends.len() as u64;
-    let (taken, failure) = sends.flush(socket);
-    tally.sent += taken as u64 * packets;
-    *held_back += (waiting - taken as u64) * packets;
-    let full = |error: &std::io::Error| {
-        error.kind() == ErrorKind::WouldBlock || error.raw_os_error() == Some(libc::ENOBUFS)
-    };
-
-    failure.filter(|error| !full(error)).map_or(Ok(()), Err)
-}
-
-fn receive_all(
-    receiver: &mut Receiver,
-    socket: &UdpSocket,
-    mut each: impl FnMut(&[u8], u64),
-) -> std::io::Result<()> {
-    loop {
-        let more = receiver.receive(socket)?;
-        for train in receiver.trains() {
-            let at = train.at.unwrap_or_else(stamp::now);
-            train.datagrams().for_each(|datagram| each(datagram, at));
-        }
-        if !more {
-            return Ok(());
-        }
     }
 }

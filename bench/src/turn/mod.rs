@@ -14,6 +14,7 @@ mod flow;
 mod limits;
 mod load;
 mod memory;
+mod pour;
 mod report;
 mod run;
 mod saturate;
@@ -47,7 +48,7 @@ enum Experiment {
 pub(crate) fn run(args: &Args) -> Result<()> {
     let experiments = experiments(args);
     let subjects = subjects(args);
-    let needed = experiments.iter().map(|e| e.descriptors()).max().unwrap_or(0);
+    let needed = experiments.iter().map(Experiment::descriptors).max().unwrap_or(0);
     limits::provide_descriptors(needed)?;
     let coturn = subjects.contains(&Subject::Coturn).then(coturn::version).transpose()?;
     let cpus = Cpus::divide(!args.no_pin)?;

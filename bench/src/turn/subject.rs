@@ -70,7 +70,7 @@ impl Subject {
         let tls = transport == Transport::Tls;
         if self == Self::Remote {
             let server = args.server.context("the server's address is not given")?;
-            return Ok(Running::of_others(args, server, transport)?);
+            return Running::of_others(args, server, transport);
         }
         let listen = free_port()?;
         let secure = tls.then(free_port).transpose()?;

@@ -1,5 +1,7 @@
 //! A network that errs in known ways, and servers that answer in known ways.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 use relay_wire::ChannelHeader;
 use relay_wire::stun::{Class, Message, Method, Writer};
 use std::net::{SocketAddr, UdpSocket};
