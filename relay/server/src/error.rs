@@ -98,7 +98,49 @@ pub enum StartError {
         /// What went wrong.
         reason: String,
     },
+    /// A port of TCP or TLS is taken.
+    #[error(
+        "{key} = {address}: the TCP port is taken by another program; \
+         stop that one (`ss -ltnp` names it) or choose another port"
+    )]
+    StreamPortTaken {
+        /// The configuration key.
+        key: &'static str,
+        /// The address.
+        address: SocketAddr,
+    },
+    /// A socket of TCP or TLS could not be made for another reason.
+    #[error("{key} = {address}: TCP: {error}; `ip address` lists this machine's addresses")]
+    Stream {
+        /// The configuration key.
+        key: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// What the kernel said.
+        error: io::Error,
+    },
+    /// The certificate of TURN over TLS is of no use.
+    #[error(
+        "TURN over TLS: {path}: {reason}; tls.cert and tls.key must be PEM files that belong \
+         together and that this user can read"
+    )]
+    TurnCertificate {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The shard's logic refuses its configuration.
     #[error("media: {0}; remove dtls.pem from the data directory to get a new certificate")]
     Shard(String),
+}
+
+impl StartError {
+    /// Why a listening socket of TCP or TLS could not be made.
+    pub(crate) fn stream(key: &'static str, address: SocketAddr, error: io::Error) -> Self {
+        match error.raw_os_error() {
+            Some(libc::EADDRINUSE) => Self::StreamPortTaken { key, address },
+            _ => Self::Stream { key, address, error },
+        }
+    }
 }

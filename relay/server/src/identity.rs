@@ -58,7 +58,7 @@ fn create() -> Result<String, rcgen::Error> {
 
 /// Writes the file under another name first, so that it is never half there; a file that somebody
 /// else has put there meanwhile stays.
-fn store(directory: &Path, path: &Path, pem: &str) -> io::Result<()> {
+pub(crate) fn store(directory: &Path, path: &Path, pem: &str) -> io::Result<()> {
     fs::create_dir_all(directory)?;
     let fresh = path.with_extension(format!("{:016x}", rand::random::<u64>()));
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;

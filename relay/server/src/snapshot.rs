@@ -1,6 +1,7 @@
 //! Copies of each shard's counters, a few times a second, for whoever asks.
 
 use crate::io::IoCounters;
+use crate::streams::StreamCounters;
 use relay_shard::{Counters, DropReason, Drops};
 use std::sync::{Mutex, PoisonError};
 
@@ -9,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 pub(crate) struct Snapshot {
     pub(crate) counters: Counters,
     pub(crate) io: IoCounters,
+    pub(crate) streams: StreamCounters,
     pub(crate) drops: Drops,
     pub(crate) handed_over: u64,
     pub(crate) taken_over: u64,
@@ -19,7 +21,7 @@ pub(crate) struct Snapshot {
 impl Snapshot {
     /// Drops of one reason, in the shard's logic and in its sockets.
     pub(crate) fn dropped(&self, reason: DropReason) -> u64 {
-        self.drops.get(reason) + self.io.drops.get(reason)
+        self.drops.get(reason) + self.io.drops.get(reason) + self.streams.drops.get(reason)
     }
 }
 

@@ -3,6 +3,7 @@
 mod turn;
 
 use crate::snapshot::{Snapshot, Snapshots};
+use crate::streams;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType, Summary};
 use relay_shard::{DropReason, Limits, TurnRefusal};
@@ -149,7 +150,12 @@ impl RelayCollector {
         let summaries = SUMMARIES.iter().map(|(name, help, _)| (*name, *help));
         let descriptions = families
             .chain(summaries)
+<<<<<<< HEAD:relay/server/src/metrics/mod.rs
             .chain([DROPS, REFUSALS, LIMITS])
+=======
+            .chain([DROPS, LIMITS])
+            .chain(streams::descriptions())
+>>>>>>> 428feda (wip streams):relay/server/src/metrics.rs
             .filter_map(|(name, help)| {
                 Desc::new(name.into(), help.into(), vec!["shard".into()], HashMap::new()).ok()
             })
@@ -173,6 +179,7 @@ impl Collector for RelayCollector {
         families.push(refusals(&shards));
         families.push(drops(&shards));
         families.push(limits(&self.limits));
+        families.extend(streams::families(&shards));
 
         families
     }
@@ -249,7 +256,7 @@ fn limits(limits: &Limits) -> MetricFamily {
     described(LIMITS, MetricType::GAUGE, metrics.collect())
 }
 
-fn described((name, help): (&str, &str), kind: MetricType, metrics: Vec<Metric>) -> MetricFamily {
+pub(crate) fn described((name, help): (&str, &str), kind: MetricType, metrics: Vec<Metric>) -> MetricFamily {
     let mut family = MetricFamily::default();
     family.set_name(name.into());
     family.set_help(help.into());
@@ -259,7 +266,7 @@ fn described((name, help): (&str, &str), kind: MetricType, metrics: Vec<Metric>)
     family
 }
 
-fn metric(labels: Vec<LabelPair>, kind: MetricType, value: u64) -> Metric {
+pub(crate) fn metric(labels: Vec<LabelPair>, kind: MetricType, value: u64) -> Metric {
     let mut metric = Metric::from_label(labels);
     if kind == MetricType::GAUGE {
         let mut gauge = Gauge::default();
@@ -274,7 +281,7 @@ fn metric(labels: Vec<LabelPair>, kind: MetricType, value: u64) -> Metric {
     metric
 }
 
-fn label(name: &str, value: &str) -> LabelPair {
+pub(crate) fn label(name: &str, value: &str) -> LabelPair {
     let mut label = LabelPair::default();
     label.set_name(name.into());
     label.set_value(value.into());
