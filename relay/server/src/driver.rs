@@ -1,5 +1,7 @@
 //! The media loop of one shard: waits, feeds the shard, sends.
 
+mod connections;
+
 use crate::failure::Failed;
 use crate::io::Io;
 use crate::mailbox::{Letter, Mailbox};
@@ -8,6 +10,7 @@ use crate::pace::Pace;
 use crate::relay::unix_seconds;
 use crate::router::{Events, Router};
 use crate::snapshot::Snapshots;
+use crate::streams::Streams;
 use crate::turn::Desk;
 use crate::wake::Wake;
 use relay_shard::{Event, Outbox, Path, Shard};
@@ -70,6 +73,7 @@ pub(crate) struct Driver<I> {
     index: u16,
     shard: Shard,
     io: I,
+    streams: Streams,
     out: Outbox,
     handed: usize,
     wake: Arc<Wake>,
@@ -94,6 +98,7 @@ impl<I: Io> Driver<I> {
         index: u16,
         shard: Shard,
         io: I,
+        streams: Streams,
         wake: Arc<Wake>,
         port: Port,
         shared: Shared,
@@ -103,6 +108,7 @@ impl<I: Io> Driver<I> {
             index,
             shard,
             io,
+            streams,
             out: Outbox::new(OUTBOX_BYTES, OUTBOX_PACKETS),
             handed: 0,
             wake,
@@ -139,6 +145,7 @@ impl<I: Io> Driver<I> {
         }
         self.receive(now);
         self.pass_errors(now);
+        self.receive_streams(now);
         self.take_over(now);
         self.read_letters(now);
         if self.shard.next_timeout().is_some_and(|timeout| timeout <= now) {
@@ -160,7 +167,8 @@ impl<I: Io> Driver<I> {
         let work = !self.letters.is_empty()
             || !mailbox.is_empty()
             || !self.port.is_empty()
-            || !self.out.events.is_empty();
+            || !self.out.events.is_empty()
+            || self.streams.is_busy();
         let timeout = if work { Duration::ZERO } else { self.patience(Instant::now()) };
         self.io.wait(timeout, self.pace.gathers());
         self.wake.awake();
@@ -239,6 +247,7 @@ impl<I: Io> Driver<I> {
                 Letter::Kick { which, reply } => {
                     let _ = reply.send(self.shard.kick(now, &which, &mut self.out));
                 }
+                Letter::Connection(connection) => self.streams.arrive(now, connection),
             }
             self.make_room(now);
             if requests == TURN_REQUESTS {
@@ -306,7 +315,8 @@ impl<I: Io> Driver<I> {
         self.handed = out.hand_overs().len();
         port.notify();
         let nothing_to_send = out.transmits().is_empty();
-        if nothing_to_send && (self.handed > 0 || !self.closing.is_empty()) {
+        let closes = !self.closing.is_empty() || self.streams.is_ending();
+        if nothing_to_send && (self.handed > 0 || closes) {
             self.flush(now);
         }
     }
@@ -327,14 +337,16 @@ impl<I: Io> Driver<I> {
                 self.shard.relay_opened(now, relayed, opened, &mut self.out);
             }
             Event::RelayClose(relayed) => self.closing.push(relayed),
-            Event::HangUp(_) => {}
+            Event::HangUp(path) => self.streams.hang_up(&path),
         }
     }
 
     fn flush(&mut self, now: Instant) {
         if !self.out.transmits().is_empty() {
             self.io.flush(&self.out);
+            self.streams.send(&self.out);
         }
+        self.streams.finish(now);
         self.pace.sent(now, self.out.transmits().len());
         self.out.clear();
         self.handed = 0;
@@ -352,6 +364,7 @@ impl<I: Io> Driver<I> {
         self.shared.snapshots.publish(self.index, |snapshot| {
             snapshot.counters = self.shard.counters();
             snapshot.io.clone_from(self.io.counters());
+            snapshot.streams.clone_from(self.streams.counters());
             snapshot.drops.clone_from(&self.out.drops);
             snapshot.handed_over = self.handed_over;
             snapshot.taken_over = self.taken_over;

@@ -1,6 +1,7 @@
 //! The relay as other threads reach it.
 
 use crate::router::Router;
+use crate::streams::CertificateWatch;
 use crate::turn::Desk;
 use crate::{AllocationInfo, Selector, StartError, TurnSettings};
 use relay_wire::control::Request;
@@ -12,11 +13,16 @@ use std::sync::mpsc::Receiver;
 pub struct RelayHandle {
     router: Arc<Router>,
     desk: Arc<Desk>,
+    certificate: Option<Arc<CertificateWatch>>,
 }
 
 impl RelayHandle {
-    pub(crate) fn new(router: Arc<Router>, desk: Arc<Desk>) -> Self {
-        Self { router, desk }
+    pub(crate) fn new(
+        router: Arc<Router>,
+        desk: Arc<Desk>,
+        certificate: Option<Arc<CertificateWatch>>,
+    ) -> Self {
+        Self { router, desk, certificate }
     }
 
     /// Sends a request to its room's shard; the answer comes as an event. A room is made, on the
@@ -33,9 +39,15 @@ impl RelayHandle {
     }
 
     /// Changes TURN's settings, for all shards or, when they cannot be, for none. Allocations go
-    /// on. Where TURN over TLS is listened for is not changed.
+    /// on. Where TURN over TLS is listened for is not changed. Its certificate is read soon, from
+    /// the files of these settings; a bad one is logged, and the one before stays.
     pub fn reconfigure_turn(&self, settings: &TurnSettings) -> Result<(), StartError> {
-        self.desk.reconfigure(settings)
+        self.desk.reconfigure(settings)?;
+        if let Some(certificate) = &self.certificate {
+            certificate.look(settings.tls_files.clone());
+        }
+
+        Ok(())
     }
 
     /// TURN's allocations that match, `None` for all, by their numbers. Blocks until all shards

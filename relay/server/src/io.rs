@@ -3,6 +3,7 @@
 use relay_shard::{DropReason, Drops, Outbox, Packet, Unreachable};
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::RawFd;
 use std::time::Duration;
 
 /// Sockets of one shard, with what moves datagrams through them.
@@ -26,6 +27,12 @@ pub(crate) trait Io {
 
     /// The next ICMP error that datagrams from relayed addresses caused.
     fn next_error(&mut self) -> Option<Unreachable>;
+
+    /// Watches one more descriptor: when it is readable `wait` returns.
+    fn watch(&mut self, fd: RawFd) -> io::Result<()>;
+
+    /// Whether the watched descriptor became readable since the last call.
+    fn watched(&mut self) -> bool;
 
     /// Counters since the start.
     fn counters(&self) -> &IoCounters;

@@ -20,6 +20,7 @@ mod mesh;
 mod messages;
 mod metrics;
 mod mmsg;
+mod opening;
 mod options;
 mod pace;
 mod relay;

@@ -1,5 +1,6 @@
 //! A shard's letters: requests, and flows of other shards. Control only, so a lock is fine.
 
+use crate::streams::Connection;
 use crate::wake::Wake;
 use relay_shard::{AllocationInfo, Path, Selector, TurnConfig};
 use relay_wire::control::{Request, RoomId};
@@ -16,6 +17,9 @@ const LETTERS_MAX: usize = 65_536;
 
 /// Letters that may wait when an operator's is still taken.
 const OPERATORS_MAX: usize = 16_384;
+
+/// Letters that may wait when a connection is still taken.
+const CONNECTIONS_MAX: usize = 4_096;
 
 /// Something for a shard, other than a datagram.
 #[derive(Debug)]
@@ -34,6 +38,8 @@ pub(crate) enum Letter {
     Allocations { which: Option<Selector>, reply: Sender<Vec<AllocationInfo>> },
     /// An operator ends some of TURN's allocations, and is told how many.
     Kick { which: Selector, reply: Sender<usize> },
+    /// A client's connection whose matters are this shard's.
+    Connection(Box<Connection>),
 }
 
 /// Where letters for one shard wait.
@@ -57,6 +63,7 @@ impl Mailbox {
             Letter::Reconfigure(_) | Letter::Allocations { .. } | Letter::Kick { .. } => {
                 OPERATORS_MAX
             }
+            Letter::Connection(_) => CONNECTIONS_MAX,
             Letter::Bound { .. } | Letter::Unbound { .. } | Letter::CloseRooms { .. } => {
                 LETTERS_MAX
             }

@@ -32,12 +32,16 @@ struct Ancillary {
 /// The token of the wake among those of sockets.
 const WAKE: u64 = u64::MAX;
 
+/// The token of the descriptor that is watched for others.
+const WATCHED: u64 = u64::MAX - 1;
+
 /// A shard's sockets, polled.
 pub(crate) struct Mmsg {
     sockets: Sockets,
     wake: Arc<Wake>,
     epoll: Epoll,
     readable: VecDeque<SocketId>,
+    watched: bool,
     payloads: Vec<u8>,
     ancillary: Vec<Ancillary>,
     vectors: Vec<libc::iovec>,
@@ -72,6 +76,7 @@ impl Mmsg {
             wake,
             epoll,
             readable: VecDeque::new(),
+            watched: false,
             payloads: vec![0; BATCH * TRAIN_BYTES],
             ancillary: vec![Ancillary { name: [0; 32], control: [0; CONTROL_BYTES] }; BATCH],
             vectors: Vec::with_capacity(BATCH),
@@ -205,6 +210,10 @@ impl Io for Mmsg {
                 self.wake.clear();
                 continue;
             }
+            if ready.token == WATCHED {
+                self.watched = true;
+                continue;
+            }
             let id = SocketId::from_bits(ready.token);
             if ready.readable {
                 self.readable.push_back(id);
@@ -279,6 +288,14 @@ impl Io for Mmsg {
 
     fn next_error(&mut self) -> Option<Unreachable> {
         self.sockets.next_error(&mut self.counters, |_| {})
+    }
+
+    fn watch(&mut self, fd: RawFd) -> io::Result<()> {
+        self.epoll.add(fd, WATCHED)
+    }
+
+    fn watched(&mut self) -> bool {
+        std::mem::take(&mut self.watched)
     }
 
     fn counters(&self) -> &IoCounters {

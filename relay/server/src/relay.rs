@@ -3,18 +3,20 @@
 use crate::driver::{Driver, OUTBOX_PACKETS, Shared};
 use crate::failure::Failed;
 use crate::identity::{self, Identity};
+use crate::io::Io;
 use crate::mailbox::Mailbox;
 use crate::mesh::{Mesh, Port};
 use crate::metrics::RelayCollector;
 use crate::mmsg::Mmsg;
-use crate::relayed::Descriptors;
+use crate::opening::{self, Opened};
 use crate::router::{Events, Router};
 use crate::snapshot::Snapshots;
 use crate::sockets::Sockets;
+use crate::streams::{CertificateWatch, Streams};
 use crate::turn::{Desk, Surroundings};
 use crate::uring::Uring;
 use crate::wake::Wake;
-use crate::{Config, IoKind, RelayHandle, StartError, addresses, bind};
+use crate::{Config, IoKind, RelayHandle, StartError, addresses};
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
 use nix::sched::{CpuSet, sched_getaffinity};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -31,25 +33,30 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 /// Locked memory that glommio asks for before it starts an executor.
 const MEMORY_LOCK_BYTES: u64 = 512 << 10;
 
-/// Sockets of relayed addresses where the limit of open files cannot be read.
-const DESCRIPTORS_USUAL: usize = 768;
-
 /// The running media plane. Dropping it stops it.
 pub struct Relay {
     threads: Vec<ExecutorJoinHandle<()>>,
     wakes: Vec<Arc<Wake>>,
     shared: Shared,
     listen: Vec<SocketAddr>,
+    tls_listen: Vec<SocketAddr>,
     candidates: Vec<SocketAddr>,
     limits: relay_shard::Limits,
+    certificate: Option<Arc<CertificateWatch>>,
 }
 
 /// What one shard's thread needs; sent to it before it starts.
 struct Seat {
-    index: u16,
     io: IoKind,
     shard: relay_shard::Config,
     sockets: Sockets,
+    place: Place,
+}
+
+/// What stays the same whichever backend the shard gets.
+struct Place {
+    index: u16,
+    streams: Streams,
     wake: Arc<Wake>,
     port: Port,
     shared: Shared,
@@ -67,9 +74,7 @@ pub fn start(config: &Config, events: Events) -> Result<Relay, StartError> {
     if shards == 0 || shards > SHARDS_MAX {
         return Err(StartError::Shards(shards));
     }
-    let listen = addresses::expand(&config.listen)?;
-    let sockets = bind::bind(&listen, shards, &descriptors())?;
-    let listen: Vec<_> = sockets[0].locals().collect();
+    let Opened { sockets, listen, tls_listen, certificate } = opening::open(config, shards)?;
     let offered = addresses::offered(config, &listen)?;
     let candidates = offered.iter().map(|address| address.public).collect();
     let surroundings = Surroundings::new(config, shards, &listen, &offered);
@@ -78,8 +83,16 @@ pub fn start(config: &Config, events: Events) -> Result<Relay, StartError> {
     let mailboxes: Vec<_> = wakes.iter().cloned().map(Mailbox::new).collect();
     let (desk, turn) = Desk::new(mailboxes.clone(), surroundings, &config.turn)?;
     let shared = shared(config, mailboxes, Arc::new(desk), events);
-    let mut relay =
-        Relay { threads: Vec::new(), wakes, shared, listen, candidates, limits: config.limits };
+    let mut relay = Relay {
+        threads: Vec::new(),
+        wakes,
+        shared,
+        listen,
+        tls_listen,
+        candidates,
+        limits: config.limits,
+        certificate: certificate.map(Arc::new),
+    };
     relay.spawn(config, &turn, &identity, sockets, &cpus)?;
     tracing::info!(shards, listen = ?relay.listen, candidates = ?relay.candidates, "media is up");
 
@@ -89,7 +102,9 @@ pub fn start(config: &Config, events: Events) -> Result<Relay, StartError> {
 impl Relay {
     /// A handle for requests.
     pub fn handle(&self) -> RelayHandle {
-        RelayHandle::new(self.shared.router.clone(), self.shared.desk.clone())
+        let Shared { router, desk, .. } = &self.shared;
+
+        RelayHandle::new(router.clone(), desk.clone(), self.certificate.clone())
     }
 
     /// The metrics of all shards, for a registry.
@@ -102,9 +117,14 @@ impl Relay {
         self.shared.failed.clone()
     }
 
-    /// The addresses that are listened on.
+    /// The addresses that are listened on, by UDP and TCP.
     pub fn listen(&self) -> &[SocketAddr] {
         &self.listen
+    }
+
+    /// The addresses that are listened on for TURN over TLS.
+    pub fn tls_listen(&self) -> &[SocketAddr] {
+        &self.tls_listen
     }
 
     /// The addresses that are offered as candidates, best first.
@@ -127,23 +147,23 @@ impl Relay {
         config: &Config,
         turn: &TurnConfig,
         identity: &Identity,
-        sockets: Vec<Sockets>,
+        sockets: Vec<(Sockets, Streams)>,
         cpus: &[usize],
     ) -> Result<(), StartError> {
         let mesh = Mesh::new(self.wakes.clone());
         let mut waiting = Vec::new();
-        for (index, sockets) in (0u16..).zip(sockets) {
+        for (index, (sockets, streams)) in (0u16..).zip(sockets) {
             let (ready, is_ready) = sync_channel(1);
-            let seat = Seat {
+            let (shard, io) = (self.shard_config(config, turn, identity, index), config.io);
+            let place = Place {
                 index,
-                io: config.io,
-                shard: self.shard_config(config, turn, identity, index),
-                sockets,
+                streams,
                 wake: self.wakes[usize::from(index)].clone(),
                 port: Port::new(&mesh, index),
                 shared: self.shared.clone(),
                 ready,
             };
+            let seat = Seat { io, shard, sockets, place };
             let cpu = cpus[usize::from(index) % cpus.len()];
             let thread = LocalExecutorBuilder::new(Placement::Fixed(cpu))
                 .name("media")
@@ -189,11 +209,11 @@ impl Relay {
             dtls: config.dtls,
             seed: rand::random(),
             limits: config.limits,
-            candidates_tcp: Vec::new(),
             listen: self.shared.desk.surroundings().listen().to_vec(),
             unix_seconds: unix_seconds(),
             turn: turn.clone(),
             ledger: self.shared.desk.books(),
+            candidates_tcp: self.candidates.clone(),
         }
     }
 }
@@ -212,22 +232,17 @@ impl Drop for Relay {
 
 impl Seat {
     async fn run(self) {
-        let Self { index, io, shard, sockets, wake, port, shared, ready } = self;
+        let Self { io, shard, sockets, place } = self;
         let shard = match Shard::new(shard, Instant::now()) {
             Ok(shard) => shard,
-            Err(error) => {
-                let _ = ready.send(Err(error.to_string()));
-                return;
-            }
+            Err(error) => return place.give_up(error.to_string()),
         };
-        let _watch = Watch { index, shared: shared.clone() };
+        let index = place.index;
+        let _watch = Watch { index, shared: place.shared.clone() };
         let sockets = match io {
             IoKind::Mmsg => sockets,
-            IoKind::Uring => match Uring::new(sockets, wake.clone(), OUTBOX_PACKETS) {
-                Ok(io) => {
-                    let _ = ready.send(Ok(()));
-                    return Driver::new(index, shard, io, wake, port, shared).run().await;
-                }
+            IoKind::Uring => match Uring::new(sockets, place.wake.clone(), OUTBOX_PACKETS) {
+                Ok(io) => return place.run(shard, io).await,
                 Err(refused) => {
                     let (error, sockets) = *refused;
                     tracing::warn!(shard = index, %error, "no io_uring here: media.io = mmsg");
@@ -235,15 +250,26 @@ impl Seat {
                 }
             },
         };
-        let io = match Mmsg::new(sockets, wake.clone(), OUTBOX_PACKETS) {
-            Ok(io) => io,
-            Err(error) => {
-                let _ = ready.send(Err(error.to_string()));
-                return;
-            }
-        };
+        match Mmsg::new(sockets, place.wake.clone(), OUTBOX_PACKETS) {
+            Ok(io) => place.run(shard, io).await,
+            Err(error) => place.give_up(error.to_string()),
+        }
+    }
+}
+
+impl Place {
+    async fn run<I: Io>(self, shard: Shard, mut io: I) {
+        if let Err(error) = io.watch(self.streams.fd()) {
+            return self.give_up(error.to_string());
+        }
+        let Self { index, streams, wake, port, shared, ready } = self;
         let _ = ready.send(Ok(()));
-        Driver::new(index, shard, io, wake, port, shared).run().await;
+        Driver::new(index, shard, io, streams, wake, port, shared).run().await;
+    }
+
+    /// Says why there is no such shard.
+    fn give_up(self, reason: String) {
+        let _ = self.ready.send(Err(reason));
     }
 }
 
@@ -303,18 +329,6 @@ fn cpus() -> Vec<usize> {
         (0..CpuSet::count()).filter(|&cpu| set.is_set(cpu).unwrap_or(false)).collect();
 
     if allowed.is_empty() { vec![0] } else { allowed }
-}
-
-/// Raises the limit of open files as far as it goes, and leaves a quarter of it to everything that
-/// is no relayed address.
-fn descriptors() -> Descriptors {
-    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
-        return Descriptors::new(DESCRIPTORS_USUAL);
-    };
-    let raised = setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok();
-    let limit = if raised { hard } else { soft };
-
-    Descriptors::new(usize::try_from(limit / 4 * 3).unwrap_or(usize::MAX))
 }
 
 fn raise_memory_lock() -> Result<(), StartError> {

@@ -150,12 +150,8 @@ impl RelayCollector {
         let summaries = SUMMARIES.iter().map(|(name, help, _)| (*name, *help));
         let descriptions = families
             .chain(summaries)
-<<<<<<< HEAD:relay/server/src/metrics/mod.rs
             .chain([DROPS, REFUSALS, LIMITS])
-=======
-            .chain([DROPS, LIMITS])
             .chain(streams::descriptions())
->>>>>>> 428feda (wip streams):relay/server/src/metrics.rs
             .filter_map(|(name, help)| {
                 Desc::new(name.into(), help.into(), vec!["shard".into()], HashMap::new()).ok()
             })
@@ -256,7 +252,11 @@ fn limits(limits: &Limits) -> MetricFamily {
     described(LIMITS, MetricType::GAUGE, metrics.collect())
 }
 
-pub(crate) fn described((name, help): (&str, &str), kind: MetricType, metrics: Vec<Metric>) -> MetricFamily {
+pub(crate) fn described(
+    (name, help): (&str, &str),
+    kind: MetricType,
+    metrics: Vec<Metric>,
+) -> MetricFamily {
     let mut family = MetricFamily::default();
     family.set_name(name.into());
     family.set_help(help.into());

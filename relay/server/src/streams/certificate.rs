@@ -118,11 +118,7 @@ impl Drop for CertificateWatch {
     }
 }
 
-fn watch(
-    certificates: &Certificates,
-    mut files: Option<Files>,
-    changes: &Receiver<Option<Files>>,
-) {
+fn watch(certificates: &Certificates, mut files: Option<Files>, changes: &Receiver<Option<Files>>) {
     let mut seen = files.as_ref().map(stamps);
     loop {
         match changes.recv_timeout(LOOK_EVERY) {

@@ -5,6 +5,7 @@ use super::counters::CloseReason;
 use super::tls::Tls;
 use super::{Streams, subscriber};
 use crate::StartError;
+use crate::addresses::Listen;
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
 use relay_shard::Path;
 use socket2::{Domain, Protocol, Socket, Type};
@@ -54,23 +55,36 @@ impl Listener {
     }
 }
 
-/// Opens the listeners of all shards on these addresses, of which none has port 0.
+impl Listeners {
+    /// The addresses of one kind.
+    pub(crate) fn locals(&self, of: StreamKind) -> Vec<SocketAddr> {
+        self.0.iter().filter(|(_, _, kind)| *kind == of).map(|(_, local, _)| *local).collect()
+    }
+}
+
+/// Opens a listener of each shard on one address.
 pub(crate) fn bind(
-    listen: &[(SocketAddr, StreamKind)],
-    shards: u16,
-) -> Result<Vec<Listeners>, StartError> {
-    let mut all: Vec<Listeners> = (0..shards).map(|_| Listeners::default()).collect();
-    for &(address, kind) in listen {
-        let failed = |error| StartError::stream(kind.key(), address, error);
-        // As for UDP: without SO_REUSEPORT a socket finds out whether anybody is there.
-        drop(open(address, false).map_err(failed)?);
-        for listeners in &mut all {
-            let socket = open(address, true).map_err(failed)?;
-            listeners.0.push((socket, address, kind));
+    all: &mut [Listeners],
+    wanted: Listen,
+    kind: StreamKind,
+) -> Result<(), StartError> {
+    let failed = |error| StartError::stream(kind.key(), wanted.address, error);
+    // As for UDP: without SO_REUSEPORT a socket finds out whether anybody is there.
+    let alone = open(wanted.address, false).and_then(|probe| probe.local_addr());
+    let local = match alone {
+        Ok(local) => local,
+        // As for UDP: an address found behind a wildcard may be tentative or just gone.
+        Err(error) if wanted.found && error.kind() == ErrorKind::AddrNotAvailable => {
+            tracing::warn!(key = kind.key(), address = %wanted.address, "cannot be used now");
+            return Ok(());
         }
+        Err(error) => return Err(failed(error)),
+    };
+    for listeners in all {
+        listeners.0.push((open(local, true).map_err(failed)?, local, kind));
     }
 
-    Ok(all)
+    Ok(())
 }
 
 /// Lets an epoll instance watch one shard's listeners.

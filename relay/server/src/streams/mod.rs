@@ -16,9 +16,9 @@ mod tls;
 
 pub(crate) use certificate::{CertificateWatch, Certificates};
 pub(crate) use connection::Connection;
+pub(crate) use connection::StreamKind;
 pub(crate) use counters::StreamCounters;
 pub use limits::StreamLimits;
-pub(crate) use connection::{StreamKind};
 pub(crate) use listener::{Listeners, bind};
 pub(crate) use metrics::{descriptions, families};
 
@@ -133,6 +133,11 @@ impl Streams {
             || !self.gone.is_empty()
             || self.current.is_some()
             || self.listeners.iter().any(Listener::is_pending)
+    }
+
+    /// Whether connections wait for `finish`.
+    pub(crate) fn is_ending(&self) -> bool {
+        !self.ending.is_empty()
     }
 
     /// Does what is due: new connections, one handshake step, timeouts. With `watched` the kernel

@@ -1,10 +1,10 @@
 //! From sockets to messages: reads, decrypts, cuts into messages, one connection after the other.
 
+use super::Streams;
 use super::connection::Connection;
 use super::counters::CloseReason;
 use super::table::Token;
 use super::tls::CUT_MAX;
-use super::Streams;
 use relay_shard::{Packet, Path};
 use relay_wire::stream::Framing;
 use std::io::{ErrorKind, Read};
@@ -24,6 +24,9 @@ const MESSAGES_A_LOAD: usize = 64;
 
 /// Connections that a turn reads from.
 const LOADS_A_TURN: usize = 512;
+
+/// How often a connection may move to another shard.
+const MOVES_MAX: u8 = 4;
 
 /// Memory that all connections of a shard are read into.
 pub(super) struct Buffers {
@@ -92,12 +95,13 @@ impl Streams {
     }
 
     /// Gives up the connection whose message came last, for another shard; that message is unread
-    /// again. `None` if it has moved too often.
+    /// again. One that moves and moves is closed.
     pub(crate) fn depart(&mut self) -> Option<Box<Connection>> {
         let current = self.current.as_ref()?;
         let (token, unread) = (current.token, current.last..current.unread.end);
+        self.counters.messages_in -= 1;
         if self.table.get(token)?.moves >= MOVES_MAX {
-            return None;
+            return self.remove(token, Some(CloseReason::Stranded)).and(None);
         }
         let mut connection = self.remove(token, None)?;
         let _ = self.epoll.delete(&connection.socket);
@@ -319,9 +323,6 @@ impl Streams {
         }
     }
 }
-
-/// How often a connection may move to another shard.
-const MOVES_MAX: u8 = 4;
 
 /// Reads once; notes whether there may be more, and the other side's end.
 fn read(connection: &mut Connection, room: &mut [u8]) -> Result<usize, CloseReason> {

@@ -131,7 +131,9 @@ impl Tls {
                     append(output, ALERT_MAX, |room| data.encode(room).map_err(size_of_encoding));
                 }
                 Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
-                Ok(ConnectionState::WriteTraffic(mut traffic)) => return write(&mut traffic, output),
+                Ok(ConnectionState::WriteTraffic(mut traffic)) => {
+                    return write(&mut traffic, output);
+                }
                 _ => return,
             }
         }

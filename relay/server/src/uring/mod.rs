@@ -18,7 +18,7 @@ use relay_shard::{DropReason, Outbox, Packet, Unreachable};
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::IntoRawFd;
+use std::os::fd::{IntoRawFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,6 +60,8 @@ const WAKE: u64 = 3 << 60;
 /// Cancels a receive, or closes a socket; only a failure is told, and means that nothing was left
 /// to do.
 const CLOSE: u64 = 4 << 60;
+/// The poll of the watched descriptor.
+const WATCH: u64 = 5 << 60;
 const KIND: u64 = 0xf << 60;
 
 struct Received {
@@ -84,6 +86,10 @@ pub(crate) struct Uring {
     /// Sockets of relayed addresses whose receive is to be armed.
     rearm: VecDeque<SocketId>,
     wake_armed: bool,
+    /// A descriptor of others, and whether it is polled now.
+    watch: Option<RawFd>,
+    watch_armed: bool,
+    watched: bool,
     /// Receives that ended, and how; of one batch of completions.
     ended: Vec<(SocketId, i32)>,
     ready: VecDeque<Received>,
@@ -121,6 +127,9 @@ impl Uring {
             sockets,
             wake,
             wake_armed: false,
+            watch: None,
+            watch_armed: false,
+            watched: false,
             ended: Vec::new(),
             ready: VecDeque::with_capacity(BUFFERS.into()),
             open: None,
@@ -181,6 +190,12 @@ impl Uring {
             let value = (&raw mut *self.wake_value).cast();
             let entry = opcode::Read::new(Fd(self.wake.fd()), value, 8).build().user_data(WAKE);
             self.push(&entry);
+        }
+        if let Some(fd) = self.watch.filter(|_| !self.watch_armed) {
+            self.watch_armed = true;
+            // One shot: armed anew it looks anew, so that nothing left unread is forgotten.
+            let entry = opcode::PollAdd::new(Fd(fd), libc::POLLIN as u32).build();
+            self.push(&entry.user_data(WATCH));
         }
     }
 
@@ -251,6 +266,7 @@ impl Uring {
                     }
                 }
                 WAKE => self.wake_armed = false,
+                WATCH => (self.watch_armed, self.watched) = (false, true),
                 _ => {}
             }
         }
@@ -406,6 +422,16 @@ impl Io for Uring {
         self.sockets.next_error(&mut self.counters, |socket| self.rearm.push_back(socket))
     }
 
+    fn watch(&mut self, fd: RawFd) -> io::Result<()> {
+        self.watch = Some(fd);
+
+        Ok(())
+    }
+
+    fn watched(&mut self) -> bool {
+        std::mem::take(&mut self.watched)
+    }
+
     fn counters(&self) -> &IoCounters {
         &self.counters
     }
@@ -418,7 +444,8 @@ impl Drop for Uring {
         let _ = self.ring.submitter().register_sync_cancel(None, CancelBuilder::any());
         for _ in 0..CANCEL_ROUNDS {
             self.reap();
-            let waits = self.receives + usize::from(self.wake_armed);
+            let polls = usize::from(self.wake_armed) + usize::from(self.watch_armed);
+            let waits = self.receives + polls;
             // Once in any case: sockets may wait to be closed.
             self.enter(waits.min(CANCELLED_MAX), Some(Duration::from_millis(1)));
             if waits == 0 {

@@ -2,6 +2,8 @@
 #![allow(dead_code)] // Each test file uses its own part.
 #![allow(clippy::unwrap_used, unreachable_pub)] // Helpers of tests.
 
+pub mod streams;
+
 use relay_server::{
     Config, DtlsVersions, IoKind, Limits, Relay, StreamLimits, TurnSettings, start,
 };
@@ -82,9 +84,14 @@ impl World {
         let directory = Directory::new();
         let mut config = config(&directory, io, shards, listen);
         change(&mut config);
+
+        Self::start(&config, directory)
+    }
+
+    pub fn start(config: &Config, directory: Directory) -> Self {
         let (sender, messages) = channel();
         let events = Arc::new(move |message| drop(sender.send(message)));
-        let relay = start(&config, events).unwrap();
+        let relay = start(config, events).unwrap();
 
         Self { relay, messages, directory }
     }
