@@ -123,14 +123,12 @@ impl Streams {
             match listener.socket.accept() {
                 Ok((socket, remote)) => self.greet(now, socket, Path::tcp(local, remote), kind),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => listener.pending = false,
-                Err(error) => match error.raw_os_error() {
-                    Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => {
-                        listener.retry_at = Some(now + RETRY_AFTER);
-                        self.counters.accept_failures += 1;
-                    }
-                    // The client went away while it waited, or the network did.
-                    _ => {}
-                },
+                Err(error) if is_out_of_something(&error) => {
+                    listener.retry_at = Some(now + RETRY_AFTER);
+                    self.counters.accept_failures += 1;
+                }
+                // The client went away while it waited, or the network did.
+                Err(_) => {}
             }
         }
     }
@@ -171,4 +169,11 @@ fn open(address: SocketAddr, share: bool) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)?;
 
     Ok(socket.into())
+}
+
+/// Whether nobody can be accepted for want of descriptors or memory.
+fn is_out_of_something(error: &io::Error) -> bool {
+    let wants = [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM];
+
+    error.raw_os_error().is_some_and(|errno| wants.contains(&errno))
 }

@@ -50,7 +50,7 @@ impl Tls {
     }
 
     /// Takes received bytes: puts plain text behind the first `len` bytes of `plain`, and what is
-    /// to be sent behind `output`. After an error the last words, in `output`, are still to be sent.
+    /// is to be sent behind `output`: after an error, the last words.
     pub(super) fn receive(
         &mut self,
         received: &mut [u8],
@@ -81,7 +81,9 @@ impl Tls {
                     }
                 }
                 ConnectionState::EncodeTlsData(mut data) => {
-                    append(output, ALERT_MAX, |room| data.encode(room).map_err(size_of_encoding));
+                    append(output, ALERT_MAX, |room| {
+                        data.encode(room).map_err(|e| size_of_encoding(&e))
+                    });
                 }
                 ConnectionState::TransmitTlsData(data) => data.done(),
                 ConnectionState::PeerClosed => taken.ended = true,
@@ -101,7 +103,9 @@ impl Tls {
     pub(super) fn seal(&mut self, plain: &[u8], output: &mut Vec<u8>) {
         let room = plain.len() + (plain.len() / RECORD_MAX + 1) * OVERHEAD_MAX;
         self.speak(output, |traffic, output| {
-            append(output, room, |room| traffic.encrypt(plain, room).map_err(size_of_encryption));
+            append(output, room, |room| {
+                traffic.encrypt(plain, room).map_err(|e| size_of_encryption(&e))
+            });
         });
     }
 
@@ -109,7 +113,7 @@ impl Tls {
     pub(super) fn close(&mut self, output: &mut Vec<u8>) {
         self.speak(output, |traffic, output| {
             append(output, ALERT_MAX, |room| {
-                traffic.queue_close_notify(room).map_err(size_of_encryption)
+                traffic.queue_close_notify(room).map_err(|e| size_of_encryption(&e))
             });
         });
     }
@@ -128,7 +132,9 @@ impl Tls {
         for _ in 0..OWN_STATES {
             match self.connection.process_tls_records(&mut []).state {
                 Ok(ConnectionState::EncodeTlsData(mut data)) => {
-                    append(output, ALERT_MAX, |room| data.encode(room).map_err(size_of_encoding));
+                    append(output, ALERT_MAX, |room| {
+                        data.encode(room).map_err(|e| size_of_encoding(&e))
+                    });
                 }
                 Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
                 Ok(ConnectionState::WriteTraffic(mut traffic)) => {
@@ -159,14 +165,14 @@ fn append(
     output.truncate(start + written.unwrap_or(0));
 }
 
-fn size_of_encoding(error: EncodeError) -> Option<usize> {
+fn size_of_encoding(error: &EncodeError) -> Option<usize> {
     match error {
         EncodeError::InsufficientSize(size) => Some(size.required_size),
         EncodeError::AlreadyEncoded => None,
     }
 }
 
-fn size_of_encryption(error: EncryptError) -> Option<usize> {
+fn size_of_encryption(error: &EncryptError) -> Option<usize> {
     match error {
         EncryptError::InsufficientSize(size) => Some(size.required_size),
         EncryptError::EncryptExhausted => None,
