@@ -111,7 +111,7 @@ pub(crate) struct SelectorArgs {
     /// The one of this number
     #[arg(long, value_name = "NUMBER")]
     pub(crate) id: Option<u64>,
-    /// Those of this user, without the expiry that REST credentials have in front
+    /// Those of this user, with or without the expiry that REST credentials have in front
     #[arg(long, value_name = "NAME")]
     pub(crate) user: Option<String>,
     /// Those of clients at this IP address

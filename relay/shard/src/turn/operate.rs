@@ -74,7 +74,15 @@ impl Turn {
 fn matches(allocation: &Allocation, which: &Selector) -> bool {
     match which {
         Selector::Id(id) => allocation.id == *id,
-        Selector::User(name) => allocation.principal.name() == name,
+        Selector::User(user) => is_of(allocation.principal.name(), user),
         Selector::Address(ip) => allocation.client.remote.ip() == *ip,
     }
+}
+
+/// Whether credentials of this name are a user's: REST credentials have an expiry in front of it.
+fn is_of(name: &str, user: &str) -> bool {
+    let is_expiry = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let rest = name.split_once(':').filter(|(expiry, _)| is_expiry(expiry));
+
+    name == user || rest.is_some_and(|(_, of)| of == user)
 }

@@ -1,0 +1,121 @@
+//! A TURN client of a few lines, written from RFC 8656 alone: what it understands, coturn's do.
+
+use md5::{Digest, Md5};
+use ring::hmac;
+use std::net::{SocketAddr, UdpSocket};
+use std::time::Duration;
+
+const COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
+const ALLOCATE: u16 = 0x0003;
+const REFRESH: u16 = 0x0004;
+const USERNAME: u16 = 0x0006;
+const INTEGRITY: u16 = 0x0008;
+const ERROR_CODE: u16 = 0x0009;
+const REALM: u16 = 0x0014;
+const NONCE: u16 = 0x0015;
+const RELAYED: u16 = 0x0016;
+const TRANSPORT: u16 = 0x0019;
+const UDP: [u8; 4] = [17, 0, 0, 0];
+
+/// An allocation, and whose it is.
+pub(crate) struct Allocated {
+    socket: UdpSocket,
+    /// Where peers would reach it.
+    pub(crate) relayed: SocketAddr,
+    user: String,
+    password: String,
+    realm: Vec<u8>,
+    nonce: Vec<u8>,
+}
+
+/// Allocates over UDP, as one does: a challenge first. An error is the server's code.
+pub(crate) fn allocate(server: u16, user: &str, password: &str) -> Result<Allocated, u16> {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.connect(("127.0.0.1", server)).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let relayed = SocketAddr::from(([0, 0, 0, 0], 0));
+    let (user, password) = (user.to_owned(), password.to_owned());
+    let mut allocated =
+        Allocated { socket, relayed, user, password, realm: Vec::new(), nonce: Vec::new() };
+    let challenge = allocated.exchange(&message(ALLOCATE, &[(TRANSPORT, &UDP)]));
+    match code(&challenge) {
+        Some(401) => {}
+        Some(other) => return Err(other),
+        None => panic!("an allocation without credentials"),
+    }
+    allocated.realm = value(&challenge, REALM).unwrap().to_vec();
+    allocated.nonce = value(&challenge, NONCE).unwrap().to_vec();
+    let answer = allocated.authenticated(ALLOCATE, &[(TRANSPORT, &UDP)]);
+    if let Some(code) = code(&answer) {
+        return Err(code);
+    }
+    let address = value(&answer, RELAYED).unwrap();
+    let port = u16::from_be_bytes([address[2] ^ COOKIE[0], address[3] ^ COOKIE[1]]);
+    let ip: [u8; 4] = std::array::from_fn(|index| address[4 + index] ^ COOKIE[index]);
+    allocated.relayed = SocketAddr::from((ip, port));
+
+    Ok(allocated)
+}
+
+impl Allocated {
+    /// Refreshes it; an error is the server's code.
+    pub(crate) fn refresh(&self) -> Result<(), u16> {
+        code(&self.authenticated(REFRESH, &[])).map_or(Ok(()), Err)
+    }
+
+    fn authenticated(&self, method: u16, attributes: &[(u16, &[u8])]) -> Vec<u8> {
+        let user = self.user.as_bytes();
+        let own = [(USERNAME, user), (REALM, &self.realm[..]), (NONCE, &self.nonce[..])];
+        let mut request = message(method, &[attributes, &own].concat());
+        let key = [user, &self.realm, self.password.as_bytes()].join(&b':');
+        let key = Md5::digest(key);
+        let len = (request.len() - 20 + 24) as u16;
+        request[2..4].copy_from_slice(&len.to_be_bytes());
+        let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &key);
+        let tag = hmac::sign(&key, &request);
+        push(&mut request, INTEGRITY, tag.as_ref());
+
+        self.exchange(&request)
+    }
+
+    fn exchange(&self, request: &[u8]) -> Vec<u8> {
+        self.socket.send(request).unwrap();
+        let mut bytes = [0; 1500];
+        let len = self.socket.recv(&mut bytes).expect("the server answers");
+        bytes[..len].to_vec()
+    }
+}
+
+fn message(method: u16, attributes: &[(u16, &[u8])]) -> Vec<u8> {
+    let mut bytes = [&method.to_be_bytes()[..], &[0, 0], &COOKIE, b"transaction."].concat();
+    for (kind, value) in attributes {
+        push(&mut bytes, *kind, value);
+    }
+    let len = (bytes.len() - 20) as u16;
+    bytes[2..4].copy_from_slice(&len.to_be_bytes());
+    bytes
+}
+
+fn push(bytes: &mut Vec<u8>, kind: u16, value: &[u8]) {
+    bytes.extend(kind.to_be_bytes());
+    bytes.extend((value.len() as u16).to_be_bytes());
+    bytes.extend(value);
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+}
+
+fn value(message: &[u8], wanted: u16) -> Option<&[u8]> {
+    let mut rest = &message[20..];
+    while let [k0, k1, l0, l1, tail @ ..] = rest {
+        let len = usize::from(u16::from_be_bytes([*l0, *l1]));
+        if u16::from_be_bytes([*k0, *k1]) == wanted {
+            return Some(&tail[..len]);
+        }
+        rest = &tail[len.next_multiple_of(4)..];
+    }
+    None
+}
+
+fn code(message: &[u8]) -> Option<u16> {
+    let value = value(message, ERROR_CODE)?;
+    Some(u16::from(value[2]) * 100 + u16::from(value[3]))
+}

@@ -1,0 +1,211 @@
+//! TURN of the running binary: operators, reload, and the credentials that rooms get.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod common;
+
+use common::turn::allocate;
+use common::{Place, Service, free_port, get};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::os::unix::net::UnixDatagram;
+use std::time::Duration;
+
+/// A `millrace serve` that is up.
+struct Served {
+    place: Place,
+    service: Service,
+    notify: UnixDatagram,
+    http: u16,
+    media: u16,
+    base: String,
+}
+
+impl Served {
+    /// With these lines of TURN.
+    fn new(turn: &str) -> Self {
+        let place = Place::new();
+        let path = place.directory.join("notify");
+        let notify = UnixDatagram::bind(&path).unwrap();
+        notify.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let (http, media) = (free_port(), free_port());
+        let base = format!(
+            "[http]\nlisten = \"127.0.0.1:{http}\"\ntls_listen = \"\"\n\
+             [media]\nlisten = [\"127.0.0.1:{media}\"]\nshards = 2\n\
+             [control]\nsocket = \"control.sock\"\n[turn]\n"
+        );
+        let file = place.file(&format!("{base}{turn}"));
+        let environment = [("NOTIFY_SOCKET", path.to_str().unwrap())];
+        let service = place.start(&["serve", "--config", &file], &environment);
+        let served = Self { place, service, notify, http, media, base };
+        assert_eq!(served.told(), "READY=1");
+        get(http, "/readyz", 200);
+        served
+    }
+
+    fn told(&self) -> String {
+        let mut bytes = [0; 64];
+        let len = self.notify.recv(&mut bytes).unwrap();
+        String::from_utf8_lossy(&bytes[..len]).into_owned()
+    }
+
+    /// Runs `millrace turn`; what it prints.
+    fn turn(&self, args: &[&str]) -> String {
+        let all = [&["turn"], args, &["--set", "control.socket=control.sock"]].concat();
+        let output = self.place.run(&all);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {error}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Replaces the lines of TURN and waits until they were read.
+    fn reload(&self, turn: &str) {
+        self.place.file(&format!("{}{turn}", self.base));
+        self.service.signal("HUP");
+        assert!(self.told().starts_with("RELOADING=1\n"));
+        assert_eq!(self.told(), "READY=1");
+    }
+
+    fn list(&self, args: &[&str]) -> Vec<serde_json::Value> {
+        serde_json::from_str(&self.turn(&[&["list", "--json"], args].concat())).unwrap()
+    }
+}
+
+#[test]
+fn operators_list_end_and_drain() {
+    let served = Served::new("users.ann = \"one\"\nusers.bob = \"two\"\n");
+    assert_eq!(served.turn(&["list"]).lines().count(), 1, "the head alone");
+    let ann = allocate(served.media, "ann", "one").ok().unwrap();
+    let bob = allocate(served.media, "bob", "two").ok().unwrap();
+    assert_eq!(allocate(served.media, "bob", "wrong").err(), Some(401));
+
+    let all = served.list(&[]);
+    assert_eq!(all.len(), 2, "{all:?}");
+    let relayed: Vec<_> = served.list(&["--user", "ann"]);
+    assert_eq!(relayed[0]["relayed"][0], ann.relayed.to_string());
+    let id = relayed[0]["id"].to_string();
+    assert_eq!(served.list(&["--id", &id]), relayed);
+    assert_eq!(served.list(&["--address", "127.0.0.1"]).len(), 2);
+    assert_eq!(served.list(&["--address", "192.0.2.9"]).len(), 0);
+    let table = served.turn(&["list", "--user", "bob"]);
+    assert!(table.contains(&bob.relayed.to_string()) && table.contains("9m"), "{table}");
+
+    assert_eq!(served.turn(&["kick", "--id", &id]), "1 allocation ended\n");
+    assert_eq!(ann.refresh(), Err(437), "there is none any more");
+    assert_eq!(bob.refresh(), Ok(()));
+    assert_eq!(served.turn(&["kick", "--user", "ann"]), "0 allocations ended\n");
+
+    let drained = served.turn(&["drain"]);
+    assert_eq!(drained, "new allocations are refused; 1 allocation stands\n");
+    assert_eq!(allocate(served.media, "ann", "one").err(), Some(508));
+    assert_eq!(bob.refresh(), Ok(()), "those that stand go on");
+    served.reload("users.ann = \"one\"\nalternate_servers = \"192.0.2.9:3478\"\n");
+    assert_eq!(allocate(served.media, "ann", "one").err(), Some(300), "a reload ends no drain");
+    served.turn(&["drain", "--off"]);
+    assert!(allocate(served.media, "ann", "one").is_ok());
+}
+
+#[test]
+fn a_reload_changes_who_may_come_and_drops_nobody() {
+    let served = Served::new("users.ann = \"one\"\n");
+    let ann = allocate(served.media, "ann", "one").ok().unwrap();
+    served.reload("users.ann = \"new\"\nusers.bob = \"two\"\n");
+    let bob = allocate(served.media, "bob", "two").ok().unwrap();
+    assert_eq!(allocate(served.media, "ann", "one").err(), Some(401));
+    assert!(allocate(served.media, "ann", "new").is_ok());
+    let relayed: Vec<_> = served.list(&[]).iter().map(|a| a["relayed"][0].clone()).collect();
+    assert_eq!(relayed.len(), 3);
+    for stands in [ann, bob] {
+        assert_eq!(stands.refresh(), Ok(()), "by the credentials that made it");
+        assert!(relayed.contains(&stands.relayed.to_string().into()), "{relayed:?}");
+    }
+
+    served.reload("users.bob = \"two\"\n[turn.quota]\nuser = 1\n");
+    assert_eq!(allocate(served.media, "bob", "two").err(), Some(486));
+    served.reload("users.bob = \n");
+    assert_eq!(allocate(served.media, "bob", "two").err(), Some(486), "a broken file: as before");
+}
+
+/// Joins a room on `/rtc`: the first message, as bytes.
+fn first_message(place: &Place, http: u16) -> Vec<u8> {
+    let args = ["token", "create", "--identity", "ann", "--room", "demo"];
+    let token = String::from_utf8(place.run(&args).stdout).unwrap();
+    let mut stream = TcpStream::connect(("127.0.0.1", http)).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    write!(
+        stream,
+        "GET /rtc?access_token={} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n\
+         Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        token.trim()
+    )
+    .unwrap();
+    let mut bytes = Vec::new();
+    // The answer's head, and a frame that is longer than a TURN server's entry.
+    while bytes.windows(4).position(|end| end == b"\r\n\r\n").is_none_or(|end| {
+        let frame = &bytes[end + 4..];
+        // RFC 6455, section 5.2: FIN and binary, no mask, a length of 16 bits.
+        frame.len() < 4 || frame.len() < 4 + usize::from(u16::from_be_bytes([frame[2], frame[3]]))
+    }) {
+        let mut more = [0; 4096];
+        let len = stream.read(&mut more).unwrap();
+        assert!(len > 0, "the server hung up: {}", String::from_utf8_lossy(&bytes));
+        bytes.extend(&more[..len]);
+    }
+    bytes
+}
+
+/// The texts of a TURN server in a message: first URL, user name, credential. Each is a field of
+/// protobuf: a tag, a length of one byte, the text.
+fn turn_server(message: &[u8]) -> [&str; 3] {
+    let find = |mark: &[u8]| message.windows(mark.len()).position(|window| window == mark);
+    let field = |at: usize| {
+        let end = at + usize::from(message[at - 1]);
+        (std::str::from_utf8(&message[at..end]).unwrap(), end + 2)
+    };
+    let (url, _) = field(find(b"turn:").expect("a URL"));
+    let digits = "1800000000".len();
+    let (username, next) = field(find(b":ann").expect("a user name") - digits);
+
+    [url, username, field(next).0]
+}
+
+#[test]
+fn rooms_hand_out_credentials_that_turn_takes() {
+    let served = Served::new("");
+    let message = first_message(&served.place, served.http);
+    let [url, username, credential] = turn_server(&message);
+    assert_eq!(url, format!("turn:127.0.0.1:{}?transport=udp", served.media));
+    assert!(allocate(served.media, username, credential).is_ok());
+    assert_eq!(served.list(&["--user", "ann"]).len(), 1);
+    assert_eq!(served.list(&["--user", username]).len(), 1);
+
+    served.reload("secrets = [\"mine\"]\n");
+    assert!(allocate(served.media, username, credential).is_ok(), "made before the reload");
+    let message = first_message(&served.place, served.http);
+    let [_, username, newer] = turn_server(&message);
+    assert_ne!(newer, credential);
+    assert!(allocate(served.media, username, newer).is_ok());
+}
+
+#[test]
+fn a_relay_of_its_own_tells_signalling_of_turn() {
+    let place = Place::new();
+    let (http, media) = (free_port(), free_port());
+    let file = place.file(&format!(
+        "[http]\nlisten = \"127.0.0.1:{http}\"\ntls_listen = \"\"\n\
+         [media]\nlisten = [\"127.0.0.1:{media}\"]\nshards = 1\n\
+         [metrics]\nlisten = \"127.0.0.1:0\"\n[control]\nsocket = \"control.sock\"\n"
+    ));
+    let _relay = place.start(&["relay", "--config", &file], &[]);
+    let _signalling = place.start(&["signalling", "--config", &file], &[]);
+    get(http, "/readyz", 200);
+    let message = first_message(&place, http);
+    let [_, username, credential] = turn_server(&message);
+    assert!(allocate(media, username, credential).is_ok());
+
+    let list = ["turn", "list", "--config", &file];
+    let table = String::from_utf8(place.run(&list).stdout).unwrap();
+    assert!(table.contains(username), "{table}");
+    get(http, "/readyz", 200);
+}
