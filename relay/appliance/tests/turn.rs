@@ -141,18 +141,27 @@ fn first_message(place: &Place, http: u16) -> Vec<u8> {
     )
     .unwrap();
     let mut bytes = Vec::new();
-    // The answer's head, and a frame that is longer than a TURN server's entry.
-    while bytes.windows(4).position(|end| end == b"\r\n\r\n").is_none_or(|end| {
-        let frame = &bytes[end + 4..];
-        // RFC 6455, section 5.2: FIN and binary, no mask, a length of 16 bits.
-        frame.len() < 4 || frame.len() < 4 + usize::from(u16::from_be_bytes([frame[2], frame[3]]))
-    }) {
+    while !holds_message(&bytes) {
         let mut more = [0; 4096];
         let len = stream.read(&mut more).unwrap();
         assert!(len > 0, "the server hung up: {}", String::from_utf8_lossy(&bytes));
         bytes.extend(&more[..len]);
     }
     bytes
+}
+
+/// Whether a whole binary message is there, perhaps behind a ping (RFC 6455, section 5.2).
+fn holds_message(bytes: &[u8]) -> bool {
+    let Some(head) = bytes.windows(4).position(|end| end == b"\r\n\r\n") else { return false };
+    let frames = &bytes[head + 4..];
+    let ping = [0x89, 0];
+    let frame = frames.strip_prefix(&ping).unwrap_or(frames);
+    match frame {
+        [0x82, 126, l0, l1, message @ ..] => {
+            message.len() >= usize::from(u16::from_be_bytes([*l0, *l1]))
+        }
+        _ => false,
+    }
 }
 
 /// The texts of a TURN server in a message: first URL, user name, credential. Each is a field of
