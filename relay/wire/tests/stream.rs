@@ -14,7 +14,7 @@ fn binding(username: &str) -> Vec<u8> {
     let len = Writer::begin(&mut buffer, Class::Request, Method::BINDING, &[9; 12])
         .username(username)
         .finish()
-        .unwrap();
+        .expect("room for it");
     buffer.truncate(len);
 
     buffer
@@ -28,7 +28,7 @@ fn channel_data(data: &[u8]) -> Vec<u8> {
 
 /// A message of ICE behind its length.
 fn framed(message: &[u8]) -> Vec<u8> {
-    [&ice_prefix(message).unwrap()[..], message].concat()
+    [&ice_prefix(message).expect("a short message")[..], message].concat()
 }
 
 #[test]
