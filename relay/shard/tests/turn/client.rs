@@ -97,7 +97,7 @@ impl Client {
         self.nonce = message.nonce().expect("a nonce").to_vec();
     }
 
-    fn key(&self) -> IntegrityKey {
+    pub(crate) fn key(&self) -> IntegrityKey {
         let text = format!("{}:{}:{}", self.user, self.realm, self.password);
 
         IntegrityKey::new(&md5(text.as_bytes()))

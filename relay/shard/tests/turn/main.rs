@@ -2,9 +2,16 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod allocating;
+mod both;
 mod client;
+mod differences;
+mod differential;
+mod histories;
+mod history;
 mod lasting;
+mod model;
 mod operating;
 mod relaying;
 mod sharing;
+mod steps;
 mod world;
