@@ -316,7 +316,8 @@ impl Streams {
     /// Throws away what a connection that is being closed still says.
     fn discard(&mut self, token: Token) {
         let Some(connection) = self.table.get(token) else { return };
-        if read(connection, &mut self.buffers.cipher[..READ_MAX]).is_err() || connection.ended {
+        let broken = read(connection, &mut self.buffers.cipher[..READ_MAX]).is_err();
+        if broken || connection.ended && !connection.has_output() {
             self.remove(token, None);
         } else if connection.readable {
             self.enqueue(token);
