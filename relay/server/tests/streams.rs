@@ -7,7 +7,7 @@ use relay_server::IoKind;
 use relay_wire::stream::Framing;
 use relay_wire::stun::Message;
 use std::io::{ErrorKind, Read, Write};
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
 use world::streams::{Client, binding, mapped, tls_world};
 use world::{BACKENDS, World};
 
@@ -315,4 +315,71 @@ fn the_self_signed_certificate_names_the_host_and_is_kept() {
     let again = world.restart();
 
     assert_eq!(first, again.certificate);
+}
+
+#[test]
+fn a_check_on_a_connection_is_answered_by_the_room_whichever_shard_accepted_it() {
+    for io in BACKENDS {
+        let world = World::new(io, 2);
+        let rooms = [world.admitted(1), world.admitted(2)];
+        assert_ne!(rooms[0].shard, rooms[1].shard, "rooms are spread");
+        assert_eq!(rooms[0].candidates_tcp, [world.address()]);
+
+        // The kernel picks a listener by the client's port: with so many clients each shard gets
+        // some of the other's.
+        let mut clients = Vec::new();
+        for _ in 0..8 {
+            for opened in &rooms {
+                let mut client = Client::ice(world.address());
+                client.send(&world::request(opened));
+                let seen = world::answer(&client.read(), opened);
+                assert_eq!(seen, Some(client.local()), "{io:?}");
+                clients.push((client, opened));
+            }
+        }
+        world.await_metric("millrace_relay_connections_moved_total", "direction=\"in\"", 1);
+        // They stay where they are.
+        for (client, opened) in &mut clients {
+            client.send(&world::request(opened));
+            assert_eq!(world::answer(&client.read(), opened), Some(client.local()));
+        }
+        assert_eq!(world.metric(CLOSED, "reason=\"stranded\""), 0);
+    }
+}
+
+#[test]
+fn a_port_that_tcp_has_is_named_with_the_fix() {
+    let holder = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = holder.local_addr().unwrap();
+    let refusal = |listen: &str, tls: Option<SocketAddr>| {
+        let directory = world::Directory::new();
+        let mut config = world::config(&directory, IoKind::Uring, 2, listen);
+        config.turn.tls_listen.extend(tls);
+        match relay_server::start(&config, std::sync::Arc::new(|_| {})) {
+            Ok(_) => panic!("{address} was taken twice"),
+            Err(error) => error.to_string(),
+        }
+    };
+
+    let text = refusal(&address.to_string(), None);
+    assert!(
+        text.starts_with(&format!("media.listen = {address}: the TCP port is taken")),
+        "{text}"
+    );
+    let text = refusal("127.0.0.1:0", Some(address));
+    let start = format!("turn.tls_listen = {address}: the TCP port is taken");
+    assert!(text.starts_with(&start) && text.contains("choose another port"), "{text}");
+}
+
+#[test]
+fn a_certificate_that_is_none_is_named() {
+    let directory = world::Directory::new();
+    let (certificate, key) = (directory.0.join("certificate.pem"), directory.0.join("key.pem"));
+    std::fs::write(&certificate, "nonsense").unwrap();
+    let mut config = world::config(&directory, IoKind::Uring, 1, "127.0.0.1:0");
+    config.turn.tls_listen = vec!["127.0.0.1:0".parse().unwrap()];
+    config.turn.tls_files = Some((certificate.clone(), key));
+
+    let error = relay_server::start(&config, std::sync::Arc::new(|_| {})).map(drop).unwrap_err();
+    assert!(error.to_string().contains(&certificate.display().to_string()), "{error}");
 }

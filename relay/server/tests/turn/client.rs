@@ -1,10 +1,11 @@
-//! A TURN client on a UDP socket.
+//! A TURN client on a UDP socket, or on a connection of TCP or TLS.
 
-use super::world::PATIENCE;
+use super::world::{PATIENCE, streams};
 use md5::{Digest, Md5};
 use relay_wire::ChannelHeader;
 use relay_wire::stun::{Class, Family, Icmp, IntegrityKey, Message, Method, TransactionId, Writer};
 use std::net::{SocketAddr, UdpSocket};
+use std::sync::Mutex;
 
 pub(crate) const USER: &str = "ann";
 pub(crate) const PASSWORD: &str = "secret";
@@ -17,9 +18,46 @@ pub(crate) enum Got {
     Icmp(SocketAddr, Icmp),
 }
 
+/// What carries a client's messages.
+enum Carrier {
+    Udp(UdpSocket, SocketAddr),
+    Stream(Mutex<streams::Client>),
+}
+
+impl Carrier {
+    fn send(&self, message: &[u8]) {
+        match self {
+            Self::Udp(socket, server) => drop(socket.send_to(message, server).unwrap()),
+            Self::Stream(client) => {
+                let padding = message.len().next_multiple_of(4) - message.len();
+                client.lock().unwrap().write(&[message, &[0; 3][..padding]].concat());
+            }
+        }
+    }
+
+    fn receive(&self) -> Vec<u8> {
+        match self {
+            Self::Udp(socket, _) => {
+                let mut buffer = vec![0; 2_048];
+                let len = socket.recv(&mut buffer).unwrap();
+                buffer.truncate(len);
+                buffer
+            }
+            Self::Stream(client) => client.lock().unwrap().read(),
+        }
+    }
+
+    fn local(&self) -> SocketAddr {
+        match self {
+            Self::Udp(socket, _) => socket.local_addr().unwrap(),
+            Self::Stream(client) => client.lock().unwrap().local(),
+        }
+    }
+}
+
 /// A client with its credentials; it asks and waits.
 pub(crate) struct Client {
-    pub(crate) socket: UdpSocket,
+    carrier: Carrier,
     server: SocketAddr,
     user: String,
     realm: String,
@@ -37,8 +75,19 @@ impl Client {
         let socket = UdpSocket::bind((server.ip(), 0)).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
 
+        Self::over(Carrier::Udp(socket, server), server, user)
+    }
+
+    /// A client on a connection.
+    pub(crate) fn connected(client: streams::Client) -> Self {
+        let server = client.socket().peer_addr().unwrap();
+
+        Self::over(Carrier::Stream(Mutex::new(client)), server, USER)
+    }
+
+    fn over(carrier: Carrier, server: SocketAddr, user: &str) -> Self {
         Self {
-            socket,
+            carrier,
             server,
             user: user.to_owned(),
             realm: String::new(),
@@ -46,6 +95,26 @@ impl Client {
             transaction: 0,
             relayed: server,
         }
+    }
+
+    /// The socket of a client on UDP.
+    pub(crate) fn socket(&self) -> &UdpSocket {
+        match &self.carrier {
+            Carrier::Udp(socket, _) => socket,
+            Carrier::Stream(_) => panic!("a client on a connection has no datagrams"),
+        }
+    }
+
+    /// Reads to the end of the connection.
+    pub(crate) fn await_end(&self) {
+        match &self.carrier {
+            Carrier::Udp(..) => panic!("datagrams have no end"),
+            Carrier::Stream(client) => client.lock().unwrap().drain(),
+        }
+    }
+
+    pub(crate) fn local(&self) -> SocketAddr {
+        self.carrier.local()
     }
 
     pub(crate) fn allocate(&mut self) -> SocketAddr {
@@ -61,7 +130,7 @@ impl Client {
             writer.requested_transport(17).requested_address_family(family);
         })?;
         let message = Message::parse(&answer).unwrap();
-        assert_eq!(message.xor_mapped_address(), self.socket.local_addr().ok());
+        assert_eq!(message.xor_mapped_address(), Some(self.local()));
         self.relayed = message.xor_relayed_addresses().next().unwrap().unwrap();
 
         Ok(())
@@ -92,7 +161,7 @@ impl Client {
         let indication = self.write(Class::Indication, Method::SEND, |writer| {
             writer.xor_peer_address(peer).data(data);
         });
-        self.socket.send_to(&indication, self.server).unwrap();
+        self.carrier.send(&indication);
     }
 
     pub(crate) fn channel(number: u16, data: &[u8]) -> Vec<u8> {
@@ -102,7 +171,7 @@ impl Client {
     }
 
     pub(crate) fn send_channel(&self, number: u16, data: &[u8]) {
-        self.socket.send_to(&Self::channel(number, data), self.server).unwrap();
+        self.carrier.send(&Self::channel(number, data));
     }
 
     /// The next that comes of a peer.
@@ -155,7 +224,7 @@ impl Client {
     }
 
     fn exchange(&self, request: &[u8]) -> Vec<u8> {
-        self.socket.send_to(request, self.server).unwrap();
+        self.carrier.send(request);
         let id = *Message::parse(request).unwrap().transaction_id();
         loop {
             let bytes = self.read();
@@ -167,11 +236,7 @@ impl Client {
     }
 
     fn read(&self) -> Vec<u8> {
-        let mut buffer = vec![0; 2_048];
-        let len = self.socket.recv(&mut buffer).unwrap();
-        buffer.truncate(len);
-
-        buffer
+        self.carrier.receive()
     }
 
     fn write(

@@ -1,7 +1,7 @@
 //! Clients on TCP and TLS, and a relay that speaks TLS.
 
 use super::{Directory, PATIENCE, World, config};
-use relay_server::IoKind;
+use relay_server::{Config, IoKind};
 use relay_wire::stream::Framing;
 use relay_wire::stun::{Class, Message, Method, Writer};
 use rustls::pki_types::pem::PemObject;
@@ -181,17 +181,29 @@ pub struct TlsWorld {
 
 /// A relay with a self-signed certificate.
 pub fn tls_world(io: IoKind, shards: u16) -> TlsWorld {
-    TlsWorld::start(io, shards, Directory::new(), false)
+    TlsWorld::start(io, shards, Directory::new(), false, |_| {})
 }
 
 /// A relay with an operator's certificate.
 pub fn tls_world_with_files(io: IoKind, shards: u16) -> TlsWorld {
-    TlsWorld::start(io, shards, Directory::new(), true)
+    TlsWorld::start(io, shards, Directory::new(), true, |_| {})
+}
+
+/// A relay with a self-signed certificate, configured further.
+pub fn tls_world_with(io: IoKind, shards: u16, change: impl FnOnce(&mut Config)) -> TlsWorld {
+    TlsWorld::start(io, shards, Directory::new(), false, change)
 }
 
 impl TlsWorld {
-    fn start(io: IoKind, shards: u16, directory: Directory, operators: bool) -> Self {
+    fn start(
+        io: IoKind,
+        shards: u16,
+        directory: Directory,
+        operators: bool,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
         let mut config = config(&directory, io, shards, "127.0.0.1:0");
+        change(&mut config);
         config.turn.tls_listen = vec!["127.0.0.1:0".parse().unwrap()];
         config.turn.hostname = Some(NAME.into());
         let at = |name| directory.0.join(name);
@@ -211,7 +223,7 @@ impl TlsWorld {
         let shards = relay.shards();
         relay.stop();
 
-        Self::start(self.io, shards, directory, self.files.is_some())
+        Self::start(self.io, shards, directory, self.files.is_some(), |_| {})
     }
 
     pub fn address(&self) -> SocketAddr {
