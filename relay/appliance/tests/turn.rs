@@ -181,15 +181,19 @@ fn turn_server(message: &[u8]) -> [&str; 3] {
 
 #[test]
 fn rooms_hand_out_credentials_that_turn_takes() {
-    let served = Served::new("");
+    let served = Served::new("tls_listen = \"127.0.0.1:0\"\nhostname = \"turn.example.org\"\n");
     let message = first_message(&served.place, served.http);
     let [url, username, credential] = turn_server(&message);
     assert_eq!(url, format!("turn:127.0.0.1:{}?transport=udp", served.media));
+    let tls = b"turns:turn.example.org:";
+    assert!(message.windows(tls.len()).any(|window| window == tls), "TLS is offered by its name");
     assert!(allocate(served.media, username, credential).is_ok());
     assert_eq!(served.list(&["--user", "ann"]).len(), 1);
     assert_eq!(served.list(&["--user", username]).len(), 1);
 
-    served.reload("secrets = [\"mine\"]\n");
+    served.reload(
+        "secrets = [\"mine\"]\ntls_listen = \"127.0.0.1:0\"\nhostname = \"turn.example.org\"\n",
+    );
     assert!(allocate(served.media, username, credential).is_ok(), "made before the reload");
     let message = first_message(&served.place, served.http);
     let [_, username, newer] = turn_server(&message);

@@ -85,7 +85,7 @@ impl Bound {
         extra_metrics: Vec<Box<dyn Collector>>,
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), ServeError> {
-        let Self { config, http, tls, metrics: metrics_listener, stun, .. } = self;
+        let Self { config, http, tls, certificate, metrics: metrics_listener, stun } = self;
         let stun_counters = stun::Counters::new()?;
         let mut extra_metrics = extra_metrics;
         if !stun.addresses().is_empty() {
@@ -120,11 +120,17 @@ impl Bound {
                 tracing::error!(%error, "the STUN service does not start");
             }
         });
+        let watch = tokio::spawn(async move {
+            if let Some(certificate) = certificate {
+                certificate.watch().await;
+            }
+        });
         let stopping = async {
             shutdown.await;
             stop.send_replace(true);
         };
         let ended = hub.run(stopping).await;
+        watch.abort();
         stop.send_replace(true);
         tasks.join_all().await;
 

@@ -13,7 +13,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio_rustls::TlsAcceptor;
 
@@ -21,6 +21,8 @@ use tokio_rustls::TlsAcceptor;
 const VALIDITY: Duration = Duration::from_secs(397 * 86_400);
 /// A self-signed certificate with less than this left is made anew at start.
 const RENEWAL: Duration = Duration::from_secs(30 * 86_400);
+/// How often the operator's files are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 const FIX_PAIR: &str = "give a certificate and the key that belongs to it";
 const FIX_FILES: &str = "tls.cert and tls.key must be PEM files that this user can read";
 
@@ -28,27 +30,71 @@ const FIX_FILES: &str = "tls.cert and tls.key must be PEM files that this user c
 #[derive(Debug)]
 pub struct HttpsCertificate {
     current: RwLock<Arc<CertifiedKey>>,
+    /// The operator's files, and what they looked like when they were last read.
+    files: Mutex<(Option<CertificateFiles>, Look)>,
     data: PathBuf,
 }
+
+/// Time and length of certificate and key; `None` of a file that is not there.
+type Look = [Option<(SystemTime, u64)>; 2];
 
 impl HttpsCertificate {
     /// Reads the operator's certificate, or makes one of our own.
     pub(crate) fn load(config: &Config) -> Result<Self, StartError> {
+        let seen = look(config.certificate.as_ref());
         let current = RwLock::new(certified(config.certificate.as_ref(), &config.data)?);
+        let files = Mutex::new((config.certificate.clone(), seen));
 
-        Ok(Self { current, data: config.data.clone() })
+        Ok(Self { current, files, data: config.data.clone() })
+    }
+
+    /// Looks at the operator's files from time to time, and reads them again when they change.
+    pub(crate) async fn watch(&self) {
+        let mut looks = tokio::time::interval(LOOK_EVERY);
+        loop {
+            looks.tick().await;
+            let (files, seen) = self.files().clone();
+            let now = look(files.as_ref());
+            if files.is_none() || now == seen {
+                continue;
+            }
+            match self.reload(files.as_ref()) {
+                Ok(true) => tracing::info!("HTTPS has a new certificate"),
+                Ok(false) => {}
+                // Half of the pair may be written already: the other half changes the look again.
+                Err(error) => {
+                    self.files().1 = now;
+                    tracing::warn!(%error, "HTTPS keeps its certificate");
+                }
+            }
+        }
     }
 
     /// Reads the certificate again; new connections get it. Returns whether it is another one; on
     /// an error the old one stays.
     pub fn reload(&self, files: Option<&CertificateFiles>) -> Result<bool, StartError> {
+        let seen = look(files);
         let newer = certified(files, &self.data)?;
+        *self.files() = (files.cloned(), seen);
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         let is_other = current.cert != newer.cert;
         *current = newer;
 
         Ok(is_other)
     }
+
+    fn files(&self) -> MutexGuard<'_, (Option<CertificateFiles>, Look)> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn look(files: Option<&CertificateFiles>) -> Look {
+    let of = |path: &Path| {
+        let file = fs::metadata(path).ok()?;
+        Some((file.modified().ok()?, file.len()))
+    };
+
+    files.map_or([None; 2], |files| [of(&files.certificate), of(&files.key)])
 }
 
 impl ResolvesServerCert for HttpsCertificate {

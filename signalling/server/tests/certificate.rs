@@ -74,3 +74,17 @@ async fn a_wrong_pair_of_files_changes_nothing() {
         assert!(connect(&world, &first_der).await.is_ok());
     }
 }
+
+#[tokio::test]
+async fn files_that_change_are_read_without_being_asked() {
+    let world = World::new().await;
+    let (files, old) = made(&world.data, "renewed");
+    world.certificate.reload(Some(&files)).unwrap();
+    let (_, new) = made(&world.data, "renewed");
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while connect(&world, &new).await.is_err() {
+        assert!(std::time::Instant::now() < deadline, "the old one stays");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert!(connect(&world, &old).await.is_err());
+}

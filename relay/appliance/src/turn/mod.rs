@@ -26,6 +26,7 @@ pub(crate) struct Turn {
     relay: RelayHandle,
     events: Events,
     candidates: Vec<SocketAddr>,
+    tls_listen: Vec<SocketAddr>,
     development: bool,
     random: String,
     settings: Mutex<TurnSettings>,
@@ -59,6 +60,7 @@ impl Prepared {
             relay: relay.handle(),
             events,
             candidates: relay.candidates().to_vec(),
+            tls_listen: relay.tls_listen().to_vec(),
             development,
             random,
             settings: Mutex::new(settings),
@@ -86,7 +88,8 @@ impl Turn {
     /// Tells signalling where TURN is, and the secret for its clients' credentials.
     fn announce(&self, advertise: &[Advertise]) {
         let settings = self.settings();
-        let urls = urls::urls(&self.candidates, advertise, &settings, self.development);
+        let tls = (&self.tls_listen[..], settings.hostname.as_deref());
+        let urls = urls::urls(&self.candidates, advertise, tls, self.development);
         let secret = settings.secrets.first().cloned().unwrap_or_default();
         drop(settings);
         (self.events)(Message::Event(Event::Turn(TurnService { urls, secret })));
