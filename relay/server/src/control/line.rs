@@ -55,11 +55,13 @@ impl OperatorLine {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         let mut line = Self { stream, reader: Reader::new() };
-        line.send(&Hello { version: VERSION })?;
+        // A relay that hung up already may have said its version before.
+        let sent = line.send(&Hello { version: VERSION });
         let Hello { version } = line.receive()?;
         if version != VERSION {
             return Err(LineError::Version(version));
         }
+        sent?;
         line.send(&Role::Operator)?;
 
         Ok(line)
