@@ -14,6 +14,7 @@ impl Shard {
         let Request { id, room, command } = request;
         let answer = self.obey(now, room, command, out).unwrap_or_else(Answer::Refused);
         self.settle(now, out);
+        self.deliver(now, out);
         out.events.push(Event::Control(Message::Answer { id, answer }));
     }
 

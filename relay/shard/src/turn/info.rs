@@ -32,7 +32,7 @@ pub struct AllocationInfo {
 pub enum Selector {
     /// The one of this number.
     Id(u64),
-    /// All that a user's credentials made.
+    /// All that a user's credentials made: a whole name, or the user of a REST name.
     User(String),
     /// All of clients at this address.
     Address(IpAddr),

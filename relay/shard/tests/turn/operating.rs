@@ -146,6 +146,8 @@ fn expired_credentials_make_no_new_allocation() {
     let mut client = Client::new(1).named("1800000060:ann", &password);
     world.allocate(&mut client);
     let now = world.now;
+    let selector = Selector::User("ann".to_owned());
+    assert_eq!(world.shards[0].allocations(now, Some(&selector)).len(), 1);
     world.shards[0].set_clock(now, 1_800_000_061);
     let mut late = Client::new(2).named("1800000060:ann", &password);
 
