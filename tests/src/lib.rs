@@ -8,10 +8,12 @@ mod client;
 mod media;
 mod peer;
 mod relay;
+mod turn;
 mod world;
 
 pub use client::Client;
 pub use media::{Received, Source};
 pub use peer::Network;
 pub use relay::{Relay, Work};
+pub use turn::{TurnClient, TurnRelay};
 pub use world::{World, seeds};

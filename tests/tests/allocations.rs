@@ -1,9 +1,10 @@
 //! The packet path allocates nothing once a call is up.
 
 use millrace_tests::allocations::{self, Counting};
-use millrace_tests::{Network, Source, Work, World};
+use millrace_tests::{Network, Source, TurnRelay, Work, World};
 use relay_wire::Kind as Protocol;
 use relay_wire::control::Kind;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 #[global_allocator]
@@ -62,4 +63,52 @@ fn control_packets_allocate_nothing() {
 
     assert!(work.datagrams > 100, "{work:?}");
     assert_eq!(work.allocations, 0, "{work:?}");
+}
+
+fn peer() -> SocketAddr {
+    SocketAddr::from(([9, 9, 9, 9], 9_000))
+}
+
+#[test]
+fn a_relayed_packet_allocates_nothing() {
+    let mut relay = TurnRelay::new();
+    let (one, two) = (relay.allocate(5_001), relay.allocate(5_002));
+    relay.bind(&one, 0x4001, peer());
+    relay.permit(&two, peer());
+    relay.bind(&one, 0x4002, two.relayed);
+    relay.bind(&two, 0x4003, one.relayed);
+    let data = [7; 1_200];
+    let mut sent = 0;
+    let allocations = allocations::count(|| {
+        for _ in 0..1_000 {
+            sent += relay.channel_data(&one, 0x4001, &data);
+            sent += relay.peer_sends(&one, peer(), &data);
+            sent += relay.send(&two, peer(), &data);
+            sent += relay.peer_sends(&two, peer(), &data);
+            sent += relay.channel_data(&one, 0x4002, &data);
+            sent += relay.channel_data(&two, 0x4003, &data);
+        }
+    });
+
+    assert_eq!(sent, 6_000);
+    assert_eq!(allocations, 0);
+}
+
+#[test]
+fn an_unauthenticated_request_leaves_nothing_behind() {
+    let mut relay = TurnRelay::new();
+    relay.probe(4_999);
+    let held = allocations::held(|| (5_000..6_000).for_each(|port| relay.probe(port)));
+
+    assert_eq!(held, 0);
+}
+
+#[test]
+fn an_idle_allocation_is_small() {
+    let mut relay = TurnRelay::new();
+    relay.allocate(4_999);
+    let held = allocations::held(|| (5_000..15_000).for_each(|port| _ = relay.allocate(port)));
+
+    println!("{} bytes an allocation", held / 10_000);
+    assert!(held < 10_000 * 1_500, "{held} bytes");
 }
