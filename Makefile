@@ -12,7 +12,7 @@ WEB := signalling/web
 WEB_SOURCES := $(shell git ls-files $(WEB) 2>/dev/null)
 FUZZ_SECONDS ?= 60
 
-.PHONY: run test test-long page bench install fmt help
+.PHONY: run test interop test-long page bench install fmt help
 .DEFAULT_GOAL := help
 
 help: ## Lists these targets.
@@ -32,9 +32,17 @@ test: ## Everything that must pass before a change lands.
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo test --workspace --locked
 	.ci/units
+	$(MAKE) --no-print-directory interop
 	npm --prefix $(WEB) test
 	npm --prefix tests/browser ci --no-audit --no-fund
 	MILLRACE_BIN=$(CURDIR)/target/debug/millrace npm --prefix tests/browser test
+
+interop: ## Clients of other makers, from PyPI, against the binary that `make test` built.
+	python3 -m venv target/interop
+	target/interop/bin/pip install --quiet --disable-pip-version-check \
+		-r tests/interop/requirements.txt
+	MILLRACE_BIN=$(CURDIR)/target/debug/millrace target/interop/bin/python -m unittest discover \
+		-s tests/interop -p '*_test.py'
 
 test-long: ## Fuzzing, more seeds, licences: run before an issue is called resolved.
 	@.ci/install test

@@ -16,13 +16,16 @@ export async function startServer(flags = []) {
   const binary = process.env.MILLRACE_BIN;
   if (!binary) throw new Error('set MILLRACE_BIN to the path of the millrace binary');
   const directory = await mkdtemp(join(tmpdir(), 'millrace-browser-'));
-  const [http, media] = [await freePort(), await freePort()];
+  const [http, media, tls] = [await freePort(), await freePort(), await freePort()];
   const settings = {
     'http.listen': `127.0.0.1:${http}`,
     'http.tls_listen': `127.0.0.1:${await freePort()}`,
     'media.listen': `127.0.0.1:${media}`,
     'media.shards': '2',
     'data.directory': directory,
+    'control.socket': join(directory, 'relay.sock'),
+    'turn.tls_listen': `127.0.0.1:${tls}`,
+    'turn.users.bench': 'secret',
   };
   const sets = Object.entries(settings).flatMap(([key, value]) => ['--set', `${key}=${value}`]);
   const child = spawn(resolve(binary), ['serve', ...sets, ...flags], {
@@ -30,6 +33,11 @@ export async function startServer(flags = []) {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const server = new Server(child, directory, http);
+  server.turn = {
+    udp: `turn:127.0.0.1:${media}?transport=udp`,
+    tcp: `turn:127.0.0.1:${media}?transport=tcp`,
+    tls: `turns:127.0.0.1:${tls}?transport=tcp`,
+  };
   await server.ready();
 
   return server;
