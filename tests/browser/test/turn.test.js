@@ -24,15 +24,11 @@ after(() => site.close());
 for (const way of Object.keys(WAYS)) {
   test(`a room is reached through TURN over ${way}`, async ({ server, browser }) => {
     const room = newRoom();
-    const ada = await enter(server, browser, room, 'ada', way);
-    const bob = await enter(server, browser, room, 'bob', way);
-    await ada.evaluate(() => window.publishCamera('vp8', 320, 180));
-    await until('bob to decode frames of ada', () =>
-      bob.evaluate(async () =>
-        (await window.inbound()).some((r) => r.kind === 'video' && r.framesDecoded > 15),
-      ),
-    );
-    for (const page of [ada, bob]) assert.deepEqual(await ways(page), [way]);
+    const script = [relayOnly, WAYS[way].toString()];
+    const ada = await enter(server, browser, room, 'ada', script);
+    const bob = await enter(server, browser, room, 'bob', script);
+    await sees(ada, bob);
+    for (const page of [ada, bob]) assert.deepEqual(await ways(page), [`relay ${way}`]);
   });
 
   test(`two pages reach each other through TURN over ${way}`, async ({ server, browser }) => {
@@ -47,14 +43,32 @@ for (const way of Object.keys(WAYS)) {
     await ada.evaluate((sdp) => window.peers[0].setRemoteDescription({ type: 'answer', sdp }), answer);
     await until('bob to get what ada sent', () => bob.evaluate(() => window.got === 'hello bob'));
     await until('ada to get the echo', () => ada.evaluate(() => window.got === 'HELLO BOB'));
-    for (const page of [ada, bob]) assert.deepEqual(await ways(page), [way]);
+    for (const page of [ada, bob]) assert.deepEqual(await ways(page), [`relay ${way}`]);
   });
 }
 
-async function enter(server, browser, room, identity, way) {
+test('a room is reached over TCP when there is no UDP', async ({ server, browser }) => {
+  const room = newRoom();
+  const ada = await enter(server, browser, room, 'ada', [tcpOnly]);
+  const bob = await enter(server, browser, room, 'bob', [tcpOnly]);
+  await sees(ada, bob);
+  for (const page of [ada, bob]) assert.deepEqual(await ways(page), ['host tcp']);
+});
+
+/** One shows the camera, and the other decodes it. */
+async function sees(ada, bob) {
+  await ada.evaluate(() => window.publishCamera('vp8', 320, 180));
+  await until('bob to decode frames of ada', () =>
+    bob.evaluate(async () =>
+      (await window.inbound()).some((r) => r.kind === 'video' && r.framesDecoded > 15),
+    ),
+  );
+}
+
+async function enter(server, browser, room, identity, script) {
   const page = await openPage(browser);
   await page.addInitScript(hum);
-  await page.addInitScript(relayOnly, WAYS[way].toString());
+  await page.addInitScript(...script);
   await page.goto(site.url);
   const url = `ws://127.0.0.1:${server.port}`;
   await page.evaluate(([to, token]) => window.start(to, token), [url, signToken(identity, room)]);
@@ -85,7 +99,19 @@ function relayOnly(wanted) {
   };
 }
 
-/** How the page's connected peer connections reach the others: relay protocols, each once. */
+/** Runs in the page: of the server's candidates only those of TCP are seen. */
+function tcpOnly() {
+  const Original = window.RTCPeerConnection;
+  window.RTCPeerConnection = class extends Original {
+    setRemoteDescription({ type, sdp }) {
+      const lines = sdp.split('\r\n').filter((line) => !/^a=candidate:\S+ 1 udp /i.test(line));
+
+      return super.setRemoteDescription({ type, sdp: lines.join('\r\n') });
+    }
+  };
+}
+
+/** How the page's connected peer connections reach the others, each kind once. */
 function ways(page) {
   return page.evaluate(async () => {
     const found = new Set();
@@ -96,7 +122,7 @@ function ways(page) {
         if (transport.type !== 'transport') continue;
         const pair = stats.get(transport.selectedCandidatePairId);
         const local = stats.get(pair?.localCandidateId);
-        found.add(local?.candidateType === 'relay' ? local.relayProtocol : local?.candidateType);
+        found.add(`${local?.candidateType} ${local?.relayProtocol ?? local?.protocol}`);
       }
     }
 
