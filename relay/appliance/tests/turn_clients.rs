@@ -139,7 +139,8 @@ fn text(output: &Output) -> String {
 fn complaint(output: &Output) -> Option<String> {
     let text = text(output);
     let totals = text.lines().rev().find_map(|line| {
-        let (sent, received) = line.split_once("tot_send_msgs=")?.1.split_once(", tot_recv_msgs=")?;
+        let (sent, received) =
+            line.split_once("tot_send_msgs=")?.1.split_once(", tot_recv_msgs=")?;
         Some((sent.parse::<u32>().ok()?, received.parse::<u32>().ok()?))
     });
     let complete = totals.is_some_and(|(sent, received)| sent > 0 && sent == received);

@@ -24,7 +24,7 @@ impl Kind {
         match datagram {
             [0..=3, ..] => Self::Stun,
             [20..=63, ..] => Self::Dtls,
-            [64..=79, ..] => Self::Channel,
+            [64..=127, ..] => Self::Channel,
             [128..=191, 192..=223, ..] => Self::Rtcp,
             [128..=191, _, ..] => Self::Rtp,
             _ => Self::Unknown,

@@ -24,7 +24,7 @@ fn the_first_bytes_tell_what_a_datagram_is() {
         (b"\x3f", Kind::Dtls),
         (b"\x40", Kind::Channel),
         (b"\x4f", Kind::Channel),
-        (b"\x50", Kind::Unknown),
+        (b"\x7f", Kind::Channel),
         (b"\x80", Kind::Unknown),
         (b"\x80\x60", Kind::Rtp),
         (b"\x80\xbf", Kind::Rtp),

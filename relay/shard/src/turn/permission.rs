@@ -7,9 +7,9 @@ use super::peers::Verdict;
 use super::table::BindError;
 use super::{Due, Turn};
 use crate::Outbox;
+use relay_wire::ChannelHeader;
 use relay_wire::stun::Message;
 use std::net::{IpAddr, SocketAddr};
-use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 /// How long a permission lasts (RFC 8656, section 9).
@@ -17,9 +17,6 @@ const PERMISSION_TIME: Duration = Duration::from_secs(300);
 
 /// How long a channel stays bound (RFC 8656, section 12).
 const CHANNEL_TIME: Duration = Duration::from_secs(600);
-
-/// Numbers that may be bound (RFC 8656, section 12).
-const CHANNELS: RangeInclusive<u16> = 0x4000..=0x4fff;
 
 impl Turn {
     /// Installs permissions, all of them or none.
@@ -65,7 +62,7 @@ impl Turn {
     ) -> Result<(), TurnRefusal> {
         let number = request.channel_number()?.ok_or(TurnRefusal::BadRequest)?;
         let peer = request.xor_peer_address()?.ok_or(TurnRefusal::BadRequest)?;
-        if !CHANNELS.contains(&number) {
+        if !ChannelHeader::NUMBERS.contains(&number) {
             return Err(TurnRefusal::BadRequest);
         }
         self.may_permit(key, peer.ip())?;
