@@ -33,7 +33,6 @@ const MODES: &[Mode] = &[
     ("TCP, indications", &["-t", "-y", "-s"], V4),
     ("TCP, padded channels", &["-t", "-y", "-D"], V4),
     ("TLS to a peer", &["-t", "-S", "-e", V4], V4),
-    ("TLS, client to client", &["-t", "-S", "-y"], V4),
     ("IPv6 to a peer", &["-x", "-e", V6], V6),
     ("IPv6, client to client", &["-x", "-y"], V6),
     ("IPv4 client, IPv6 relay", &["-x", "-y"], V4),
@@ -62,6 +61,7 @@ impl TurnServer {
             format!(r#"turn.relay_addresses=["{V4}", "{V6}"]"#),
             r#"turn.allow_peers=["127.0.0.0/8", "::1/128"]"#.to_owned(),
             "turn.users.bench=secret".to_owned(),
+            "turn.quota.user=1000".to_owned(),
             format!("control.socket={}", place.directory.join("relay.sock").display()),
         ];
         all.extend_from_slice(sets);

@@ -213,7 +213,7 @@ impl Turn {
         let number = u64::from(key.0) << 32 | allocation.id & u64::from(u32::MAX);
         let ticket = Ticket { shard: self.index, allocation: number, generation: allocation.moves };
 
-        Some(self.tickets.seal(ticket, &mut self.random))
+        Some(self.tickets.seal(ticket))
     }
 
     fn grant_if_ready(&mut self, now: Instant, path: Path, out: &mut Outbox) {

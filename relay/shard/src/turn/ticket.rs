@@ -2,16 +2,18 @@
 //! (RFC 8016, section 3) and reservation tokens (RFC 8656, section 18.10).
 
 use super::secret;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use rand::Rng;
 use rand::rngs::StdRng;
 use ring::hmac;
 use std::hint::black_box;
 
 /// Bytes of what a ticket says, and of the tag that proves it.
-const HALF_LEN: usize = 16;
+const HALF_LEN: usize = 12;
 
-/// Bytes of a ticket: coturn's client takes no more.
-pub(crate) const TICKET_LEN: usize = 2 * HALF_LEN;
+/// Characters of a ticket, both halves in base64: coturn's client takes text, and no more of it.
+pub(crate) const TICKET_LEN: usize = 2 * HALF_LEN * 4 / 3;
 
 /// Bytes of a reservation token.
 pub(crate) const TOKEN_LEN: usize = 8;
@@ -47,23 +49,27 @@ impl Tickets {
 
     /// Seals a ticket: nobody can read or make one. Of the allocation's number 48 bits count, of
     /// the generation 32.
-    pub(crate) fn seal(&self, ticket: Ticket, random: &mut StdRng) -> [u8; TICKET_LEN] {
+    pub(crate) fn seal(&self, ticket: Ticket) -> [u8; TICKET_LEN] {
         let mut plain = [0; HALF_LEN];
         plain[..2].copy_from_slice(&ticket.shard.to_be_bytes());
         plain[2..8].copy_from_slice(&ticket.allocation.to_be_bytes()[2..]);
-        plain[8..12].copy_from_slice(&ticket.generation.to_be_bytes()[4..]);
-        plain[12..].copy_from_slice(&random.random::<[u8; 4]>());
+        plain[8..].copy_from_slice(&ticket.generation.to_be_bytes()[4..]);
         let tag = half(&self.tag, &plain);
-        let mut sealed = [0; TICKET_LEN];
+        let mut sealed = [0; 2 * HALF_LEN];
         sealed[..HALF_LEN].copy_from_slice(&tag);
         sealed[HALF_LEN..].copy_from_slice(&veil(plain, half(&self.veil, &tag)));
+        let mut text = [0; TICKET_LEN];
+        let written = STANDARD.encode_slice(sealed, &mut text);
+        assert_eq!(written.ok(), Some(TICKET_LEN), "base64 makes four characters of three bytes");
 
-        sealed
+        text
     }
 
     /// Opens a ticket; `None` if it is not of our making.
     pub(crate) fn open(&self, sealed: &[u8]) -> Option<Ticket> {
-        let sealed: &[u8; TICKET_LEN] = sealed.try_into().ok()?;
+        let mut bytes = [0; 2 * HALF_LEN];
+        let len = STANDARD.decode_slice(sealed, &mut bytes).ok()?;
+        let sealed: &[u8; 2 * HALF_LEN] = bytes[..len].try_into().ok()?;
         let (tag, hidden) = (sealed.first_chunk::<HALF_LEN>()?, sealed.last_chunk::<HALF_LEN>()?);
         let plain = veil(*hidden, half(&self.veil, tag));
         let difference = veil(half(&self.tag, &plain), *tag);
@@ -129,20 +135,20 @@ mod tests {
 
     #[test]
     fn a_ticket_opens_on_every_shard_and_nowhere_else() {
-        let sealed = Tickets::new(&[1; 32]).seal(TICKET, &mut StdRng::seed_from_u64(1));
+        let sealed = Tickets::new(&[1; 32]).seal(TICKET);
 
         assert_eq!(Tickets::new(&[1; 32]).open(&sealed), Some(TICKET));
         assert_eq!(Tickets::new(&[2; 32]).open(&sealed), None);
     }
 
     #[test]
-    fn a_ticket_tells_nothing_and_never_repeats() {
+    fn a_ticket_tells_nothing_of_what_is_in_it() {
         let tickets = Tickets::new(&[1; 32]);
-        let mut random = StdRng::seed_from_u64(1);
-        let (one, two) = (tickets.seal(TICKET, &mut random), tickets.seal(TICKET, &mut random));
+        let next = Ticket { generation: TICKET.generation + 1, ..TICKET };
+        let (one, two) = (tickets.seal(TICKET), tickets.seal(next));
 
-        assert_ne!(one[..HALF_LEN], two[..HALF_LEN]);
-        assert_ne!(one[HALF_LEN..], two[HALF_LEN..]);
+        assert_ne!(one[..TICKET_LEN / 2], two[..TICKET_LEN / 2]);
+        assert_ne!(one[TICKET_LEN / 2..], two[TICKET_LEN / 2..]);
     }
 
     #[test]
@@ -169,7 +175,7 @@ mod tests {
         #[test]
         fn a_changed_ticket_does_not_open(at in 0..TICKET_LEN, change in 1u8..) {
             let tickets = Tickets::new(&[1; 32]);
-            let mut sealed = tickets.seal(TICKET, &mut StdRng::seed_from_u64(1));
+            let mut sealed = tickets.seal(TICKET);
             sealed[at] ^= change;
 
             prop_assert_eq!(tickets.open(&sealed), None);
