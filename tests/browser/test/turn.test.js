@@ -52,7 +52,8 @@ test('a room is reached over TCP when there is no UDP', async ({ server, browser
   const ada = await enter(server, browser, room, 'ada', [tcpOnly]);
   const bob = await enter(server, browser, room, 'bob', [tcpOnly]);
   await sees(ada, bob);
-  for (const page of [ada, bob]) assert.deepEqual(await ways(page), ['host tcp']);
+  // The browser's own address is one that it learns from the server.
+  for (const page of [ada, bob]) assert.match((await ways(page)).join(), /^(host|prflx) tcp$/);
 });
 
 /** One shows the camera, and the other decodes it. */
