@@ -143,11 +143,13 @@ impl<I: Io> Driver<I> {
             self.clock_at = now + CLOCK_EVERY;
             self.shard.set_clock(now, unix_seconds());
         }
+        // Letters first: who was answered by another shard, which claims his path, may have sent
+        // the next datagram already.
+        self.read_letters(now);
         self.receive(now);
         self.pass_errors(now);
         self.receive_streams(now);
         self.take_over(now);
-        self.read_letters(now);
         if self.shard.next_timeout().is_some_and(|timeout| timeout <= now) {
             self.shard.advance(now, &mut self.out);
         }

@@ -5,7 +5,7 @@ use md5::{Digest, Md5};
 use relay_wire::ChannelHeader;
 use relay_wire::stun::{Class, Family, Icmp, IntegrityKey, Message, Method, TransactionId, Writer};
 use std::net::{SocketAddr, UdpSocket};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 pub(crate) const USER: &str = "ann";
 pub(crate) const PASSWORD: &str = "secret";
@@ -20,7 +20,7 @@ pub(crate) enum Got {
 
 /// What carries a client's messages.
 enum Carrier {
-    Udp(UdpSocket, SocketAddr),
+    Udp(Arc<UdpSocket>, SocketAddr),
     Stream(Mutex<streams::Client>),
 }
 
@@ -75,7 +75,17 @@ impl Client {
         let socket = UdpSocket::bind((server.ip(), 0)).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
 
-        Self::over(Carrier::Udp(socket, server), server, user)
+        Self::over(Carrier::Udp(Arc::new(socket), server), server, user)
+    }
+
+    /// A client on this one's socket, at another address of the server.
+    pub(crate) fn beside(&self, server: SocketAddr) -> Self {
+        match &self.carrier {
+            Carrier::Udp(socket, _) => {
+                Self::over(Carrier::Udp(socket.clone(), server), server, &self.user)
+            }
+            Carrier::Stream(_) => panic!("a connection has one client"),
+        }
     }
 
     /// A client on a connection.
@@ -134,6 +144,27 @@ impl Client {
         self.relayed = message.xor_relayed_addresses().next().unwrap().unwrap();
 
         Ok(())
+    }
+
+    /// Allocates an even port, and then the next one for a client on another socket.
+    pub(crate) fn allocate_pair(&mut self) -> Self {
+        let answer = self.ask(Method::ALLOCATE, |writer| {
+            writer.requested_transport(17).even_port(true);
+        });
+        let answer = answer.unwrap();
+        let message = Message::parse(&answer).unwrap();
+        self.relayed = message.xor_relayed_addresses().next().unwrap().unwrap();
+        let token = message.reservation_token().unwrap().unwrap();
+        let mut other = Self::named(self.server, &self.user);
+        let answer = other.ask(Method::ALLOCATE, |writer| {
+            writer.requested_transport(17).reservation_token(&token);
+        });
+        let answer = answer.unwrap();
+        let message = Message::parse(&answer).unwrap();
+        other.relayed = message.xor_relayed_addresses().next().unwrap().unwrap();
+        assert_eq!(other.relayed.port(), self.relayed.port() + 1);
+
+        other
     }
 
     pub(crate) fn permit(&mut self, peer: SocketAddr) -> Result<(), u16> {

@@ -20,7 +20,7 @@ fn settings() -> TurnSettings {
         users: vec![(USER.to_owned(), PASSWORD.to_owned())],
         // Peers are on loopback here.
         allow_peers: relay_server::Network::loopback(),
-        quotas: Quotas { user: 10_000, address: 10_000, total: None },
+        quotas: Quotas { user: 20_000, address: 20_000, total: None },
         challenges_a_second: 0,
         ..TurnSettings::default()
     }
@@ -168,29 +168,53 @@ fn an_allocation_that_ends_frees_its_port() {
 }
 
 #[test]
-fn two_thousand_allocations_stand_and_each_relays() {
-    const MANY: usize = 2_000;
+fn a_reserved_port_is_had_from_the_shard_that_has_it() {
     for io in BACKENDS {
         let world = serve(io, 2, "127.0.0.1:0");
+        for _ in 0..50 {
+            // Every other client lands on the shard that has not the reservation.
+            let mut ann = Client::new(world.address());
+            let mut bob = ann.allocate_pair();
+            assert_eq!(bob.refresh(600), Ok(()), "{io:?}");
+            bob.permit(ann.relayed).unwrap();
+            assert_eq!((ann.refresh(0), bob.refresh(0)), (Ok(()), Ok(())), "{io:?}");
+        }
+    }
+}
+
+#[test]
+fn ten_thousand_allocations_stand_and_each_relays() {
+    // Of descriptors there are 20,000: clients share sockets, each with a server address its own.
+    const SOCKETS: usize = 1_000;
+    for (io, addresses) in [(BACKENDS[0], 10), (BACKENDS[1], 2)] {
+        let world = World::with(io, 2, "127.0.0.1:0", |config| {
+            config.turn = settings();
+            config.listen = (1..=addresses).map(|n| ([127, 0, 0, n], 0).into()).collect();
+        });
+        let many = SOCKETS * usize::from(addresses);
         let (peer, address) = peer_of(&world);
-        let mut clients: Vec<Client> = (0..MANY).map(|_| Client::new(world.address())).collect();
+        let mut clients: Vec<Client> = Vec::new();
+        for _ in 0..SOCKETS {
+            let first = Client::new(world.relay.listen()[0]);
+            let others = world.relay.listen()[1..].iter();
+            clients.extend(others.map(|server| first.beside(*server)));
+            clients.push(first);
+        }
         for client in &mut clients {
             client.allocate();
             client.permit(address).unwrap();
         }
-        world.await_metric("millrace_turn_allocations_created_total", "", MANY as u64);
-        assert_eq!(world.metric("millrace_turn_allocations", ""), MANY as u64);
-        assert_eq!(world.metric("millrace_turn_relayed_addresses", ""), MANY as u64);
-        assert_eq!(world.relay.handle().allocations(None).len(), MANY);
+        world.await_metric("millrace_turn_allocations_created_total", "", many as u64);
+        assert_eq!(world.metric("millrace_turn_allocations", ""), many as u64);
+        assert_eq!(world.metric("millrace_turn_relayed_addresses", ""), many as u64);
+        assert_eq!(world.relay.handle().allocations(None).len(), many);
 
         for client in &mut clients {
             peer.send_to(b"in", client.relayed).unwrap();
-        }
-        for client in &mut clients {
             assert_eq!(client.get(), Got::Data(address, b"in".to_vec()), "{io:?}");
         }
         let user = Selector::User(USER.to_owned());
-        assert_eq!(world.relay.handle().kick(&user), MANY);
+        assert_eq!(world.relay.handle().kick(&user), many);
         clients.iter().for_each(|client| await_free(client.relayed));
     }
 }
