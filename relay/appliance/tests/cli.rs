@@ -47,6 +47,7 @@ fn a_wrong_value_names_its_key_and_what_it_takes() {
         ("tls.cert = \"a.pem\"", "tls.key: is not set"),
         ("log.format = \"xml\"", "log.format"),
         ("turn.realm = \"\"", "turn.realm: must not be empty"),
+        ("turn.realm = \"turn.example.info\"", "turn.realm: must have at most 16 bytes"),
         ("turn.secrets = [\"hunter2\", \"\"]", "turn.secrets: must be a list of texts"),
         ("turn.secrets = 7", "turn.secrets: must be a list of texts"),
         ("\n[turn.users]\nbob = \"\"", "line 3: turn.users.bob: must not be empty"),

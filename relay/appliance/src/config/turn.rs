@@ -10,8 +10,9 @@ use toml::Value;
 
 /// Bytes of a user name or password (RFC 8489, section 14.3: fewer than 509).
 const NAME_BYTES_MAX: usize = 508;
-/// Characters of a realm (RFC 8489, section 14.9: fewer than 128).
-const REALM_CHARACTERS_MAX: usize = 127;
+/// Bytes of a realm: browsers ask for an allocation with 28 bytes, and the challenge, which must not
+/// be longer than twice that, has no room for more.
+const REALM_BYTES_MAX: usize = 16;
 /// Ports below are for services that are known by them.
 const PORT_MIN: u16 = 1_024;
 /// The default lifetime of an allocation (RFC 8656, section 3.2), which clients count on.
@@ -68,8 +69,11 @@ pub(super) fn apply(
 
 fn realm(setting: &Setting) -> Result<String, ConfigError> {
     let realm = setting.filled()?;
-    if realm.chars().count() > REALM_CHARACTERS_MAX {
-        return Err(setting.wrong(format!("must have at most {REALM_CHARACTERS_MAX} characters")));
+    if realm.len() > REALM_BYTES_MAX {
+        return Err(setting.wrong(format!(
+            "must have at most {REALM_BYTES_MAX} bytes: the challenge that names it may not be \
+             longer than twice a browser's request"
+        )));
     }
     if realm.chars().any(|c| c.is_control() || c == '"') {
         return Err(setting.wrong("must not hold quotes or control characters"));
