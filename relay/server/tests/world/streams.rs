@@ -108,13 +108,27 @@ impl Client {
     /// The next message.
     pub fn read(&mut self) -> Vec<u8> {
         loop {
-            if let Some(frame) = self.framing.next(&self.received, 65_540).unwrap() {
-                let message = self.received[frame.message].to_vec();
-                self.received.drain(..frame.consumed);
+            if let Some(message) = self.cut() {
                 return message;
             }
             assert_ne!(self.try_read().unwrap(), 0, "the connection ended");
         }
+    }
+
+    /// The next message, if it is there; the socket must not block.
+    pub fn poll(&mut self) -> Option<Vec<u8>> {
+        self.cut().or_else(|| {
+            let _ = self.try_read();
+            self.cut()
+        })
+    }
+
+    fn cut(&mut self) -> Option<Vec<u8>> {
+        let frame = self.framing.next(&self.received, 65_540).unwrap()?;
+        let message = self.received[frame.message].to_vec();
+        self.received.drain(..frame.consumed);
+
+        Some(message)
     }
 
     /// Reads what comes next; 0 at the end.
