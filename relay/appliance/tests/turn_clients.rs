@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 const USER: &[&str] = &["-u", "bench", "-w", "secret"];
 
 /// Name, what follows the user in the command line, and the server's address.
-type Mode = (&'static str, &'static [&'static str], &'static str);
+type Mode<'a> = (&'a str, &'a [&'a str], &'a str);
 
 const V4: &str = "127.0.0.1";
 const V6: &str = "::1";
 
-const MODES: &[Mode] = &[
+const MODES: &[Mode<'static>] = &[
     ("channels to a peer", &["-e", V4], V4),
     ("indications to a peer", &["-s", "-e", V4], V4),
     ("channels, client to client", &["-y"], V4),
@@ -73,7 +73,7 @@ impl TurnServer {
         Self { _service: service, http, port, tls }
     }
 
-    fn uclient(&self, user: &[&str], mode: &Mode) -> Output {
+    fn uclient(&self, user: &[&str], mode: &Mode<'_>) -> Output {
         let (_, args, address) = mode;
         let port = if args.contains(&"-S") { self.tls } else { self.port };
         let mut command = Command::new("turnutils_uclient");
