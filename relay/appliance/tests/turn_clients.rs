@@ -1,5 +1,6 @@
 //! coturn's own clients (Debian package coturn) against our server, in the modes that coturn
 //! itself passes.
+#![allow(missing_docs, clippy::unwrap_used)]
 
 mod common;
 

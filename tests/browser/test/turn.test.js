@@ -40,7 +40,8 @@ for (const way of Object.keys(WAYS)) {
     };
     const offer = await ada.evaluate(offerData, config);
     const answer = await bob.evaluate(answerData, [config, offer]);
-    await ada.evaluate((sdp) => window.peers[0].setRemoteDescription({ type: 'answer', sdp }), answer);
+    const accept = (sdp) => window.peers[0].setRemoteDescription({ type: 'answer', sdp });
+    await ada.evaluate(accept, answer);
     await until('bob to get what ada sent', () => bob.evaluate(() => window.got === 'hello bob'));
     await until('ada to get the echo', () => ada.evaluate(() => window.got === 'HELLO BOB'));
     for (const page of [ada, bob]) assert.deepEqual(await ways(page), [`relay ${way}`]);

@@ -10,8 +10,8 @@ use toml::Value;
 
 /// Bytes of a user name or password (RFC 8489, section 14.3: fewer than 509).
 const NAME_BYTES_MAX: usize = 508;
-/// Bytes of a realm: browsers ask for an allocation with 28 bytes, and the challenge, which must not
-/// be longer than twice that, has no room for more.
+/// Bytes of a realm: browsers ask for an allocation with 28 bytes, and the challenge, which
+/// must not be longer than twice that, has no room for more.
 const REALM_BYTES_MAX: usize = 16;
 /// Ports below are for services that are known by them.
 const PORT_MIN: u16 = 1_024;
