@@ -234,7 +234,7 @@ impl Allocation {
     }
 
     fn bind(&mut self, now: Instant, number: u16, peer: SocketAddr, standing: Standing) -> u16 {
-        if !(0x4000..=0x4fff).contains(&number) {
+        if !(0x4000..=0x7fff).contains(&number) {
             return 400;
         }
         if self.toward(peer.ip()).is_none() {
