@@ -160,7 +160,7 @@ fn turnutils_uclient_is_served_in_every_mode_that_coturn_serves() {
     let user = [USER, &["-r", &peer_port]].concat();
 
     let failures: Vec<String> = thread::scope(|scope| {
-        let run = |mode: &'static Mode| {
+        let run = |mode: &'static Mode<'static>| {
             let (server, user) = (&server, &user);
             scope.spawn(move || complaint(&server.uclient(user, mode)).map(|why| (mode.0, why)))
         };
