@@ -57,6 +57,8 @@ pub const PADDING: u16 = 0x0026;
 pub const RESPONSE_PORT: u16 = 0x0027;
 /// RFC 8656, section 18.11.
 pub const ADDITIONAL_ADDRESS_FAMILY: u16 = 0x8000;
+/// The same before it had a number of its own: coturn's client (4.6) asks with this one.
+pub const ADDITIONAL_ADDRESS_FAMILY_DRAFT: u16 = 0x8032;
 /// RFC 8656, section 18.12.
 pub const ADDRESS_ERROR_CODE: u16 = 0x8001;
 /// RFC 8489, section 14.11.

@@ -102,7 +102,12 @@ impl<'a> Message<'a> {
 
     /// ADDITIONAL-ADDRESS-FAMILY.
     pub fn additional_address_family(&self) -> Result<Option<Family>, Malformed> {
-        self.family(attribute::ADDITIONAL_ADDRESS_FAMILY)
+        let standard = self.family(attribute::ADDITIONAL_ADDRESS_FAMILY)?;
+        if standard.is_some() {
+            return Ok(standard);
+        }
+
+        self.family(attribute::ADDITIONAL_ADDRESS_FAMILY_DRAFT)
     }
 
     /// EVEN-PORT: whether the next higher port is to be reserved too (its R bit).
