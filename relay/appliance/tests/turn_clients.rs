@@ -9,6 +9,12 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+/// How long a client may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long one is let that does not always end.
+const HOSTILE: Duration = Duration::from_secs(10);
+
 const USER: &[&str] = &["-u", "bench", "-w", "secret"];
 
 /// Name, what follows the user in the command line, and the server's address.
@@ -75,12 +81,16 @@ impl TurnServer {
     }
 
     fn uclient(&self, user: &[&str], mode: &Mode<'_>) -> Output {
+        self.uclient_for(PATIENCE, user, mode)
+    }
+
+    fn uclient_for(&self, patience: Duration, user: &[&str], mode: &Mode<'_>) -> Output {
         let (_, args, address) = mode;
         let port = if args.contains(&"-S") { self.tls } else { self.port };
         let mut command = Command::new("turnutils_uclient");
         command.args(user).args(["-n", "3", "-z", "5", "-p", &port.to_string()]);
         command.args(*args).arg(address);
-        run(command)
+        run(command, patience)
     }
 
     /// Waits for a metric, which is published a few times a second.
@@ -131,10 +141,10 @@ impl Drop for Peer {
     }
 }
 
-/// Runs a client, no longer than a minute; the hostile ones do not always end.
-fn run(mut command: Command) -> Output {
+/// Runs a client, no longer than this.
+fn run(mut command: Command, patience: Duration) -> Output {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + patience;
     while child.try_wait().unwrap().is_none() && Instant::now() < deadline {
         thread::sleep(Duration::from_millis(50));
     }
@@ -146,7 +156,7 @@ fn run(mut command: Command) -> Output {
 fn utility(name: &str, args: &[&str]) -> String {
     let mut command = Command::new(name);
     command.args(args);
-    text(&run(command))
+    text(&run(command, PATIENCE))
 }
 
 fn text(output: &Output) -> String {
@@ -215,7 +225,9 @@ fn hostile_modes_leave_a_server_that_lives_and_can_be_emptied() {
     thread::scope(|scope| {
         for flag in ["-N", "-R", "-O", "-B"] {
             let server = &server;
-            scope.spawn(move || server.uclient(USER, &("hostile", &[flag, "-e", V4], V4)));
+            scope.spawn(move || {
+                server.uclient_for(HOSTILE, USER, &("hostile", &[flag, "-e", V4], V4))
+            });
         }
     });
 
