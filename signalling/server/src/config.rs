@@ -59,6 +59,8 @@ pub struct Limits {
     pub request_headers: usize,
     /// Bytes of a request's body.
     pub request_body_bytes: usize,
+    /// Bytes of the body of an administrator's request: data messages are in it, in base64.
+    pub admin_body_bytes: usize,
     /// Time for a request's head, its body, a TLS handshake each.
     pub request_timeout: Duration,
     /// Bytes of one WebSocket message.
@@ -88,6 +90,7 @@ impl Default for Limits {
             request_head_bytes: 32 << 10,
             request_headers: 100,
             request_body_bytes: 16 << 10,
+            admin_body_bytes: 256 << 10,
             request_timeout: Duration::from_secs(10),
             message_bytes: 512 << 10,
             client_pending: 16,

@@ -6,7 +6,10 @@ use crate::{Limits, ServeError};
 use axum::body::Bytes;
 use relay_wire::control::{Event, Message};
 use signalling_switchboard::token::Claims;
-use signalling_switchboard::{ConnectionId, Counters, Join, JoinError, Now, Outbox, Switchboard};
+use signalling_switchboard::{
+    AdminError, AdminRequest, AdminResponse, ConnectionId, Counters, Join, JoinError, Now, Outbox,
+    Switchboard,
+};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -23,6 +26,12 @@ pub(crate) enum Input {
     Frame { connection: ConnectionId, bytes: Bytes, pending: OwnedSemaphorePermit },
     /// A WebSocket is gone; comes once for each `Connect`.
     Disconnected(ConnectionId),
+    /// An administrator asks for something.
+    Administer {
+        claims: Box<Claims>,
+        request: AdminRequest,
+        reply: oneshot::Sender<Result<AdminResponse, AdminError>>,
+    },
     /// What are the counters now?
     Counters(oneshot::Sender<Counters>),
 }
@@ -190,6 +199,10 @@ impl Hub {
                 self.open = self.open.saturating_sub(1);
                 self.clients.remove(&connection);
                 self.switchboard.disconnected(now(), connection, &mut self.out);
+            }
+            Input::Administer { claims, request, reply } => {
+                let outcome = self.switchboard.administer(now(), &claims, request, &mut self.out);
+                let _ = reply.send(outcome);
             }
             Input::Counters(reply) => {
                 let _ = reply.send(self.switchboard.counters());

@@ -6,6 +6,7 @@ pub mod sdp;
 pub mod token;
 
 pub use rooms::{
-    Config, ConnectionId, Counters, IceServer, Join, JoinError, JoinTimes, LeaveReason, Limit,
-    Limits, Now, Outbox, Switchboard, Timeouts,
+    AdminError, AdminRequest, AdminResponse, Config, ConnectionId, Counters, Encoding, ErrorCode,
+    IceServer, Join, JoinError, JoinTimes, LeaveReason, Limit, Limits, Now, Outbox, Switchboard,
+    Timeouts,
 };

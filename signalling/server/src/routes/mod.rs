@@ -4,6 +4,7 @@ mod access;
 mod rtc;
 pub(crate) mod status;
 mod token;
+mod twirp;
 
 use crate::accept::Peer;
 use crate::hub::HubHandle;
@@ -14,7 +15,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -35,6 +36,8 @@ pub(crate) fn router(server: Arc<Server>) -> Router {
         .route("/rtc/v1", get(not_supported))
         .route("/rtc/v1/validate", get(not_supported))
         .route("/token", post(token::mint))
+        .route("/twirp/{service}/{method}", any(twirp::call))
+        .route("/twirp/{*rest}", any(twirp::no_such_route))
         .route("/metrics", get(status::metrics))
         .route("/healthz", get(status::health))
         .route("/readyz", get(status::ready))

@@ -121,6 +121,10 @@ pub struct Timeouts {
     /// How long TURN credentials are good: a client refreshes its allocations by them until it
     /// joins or resumes again.
     pub turn_credential: Duration,
+    /// How long a room is kept to which nobody has come yet.
+    pub empty: Duration,
+    /// How long a room is kept that everybody has left.
+    pub departure: Duration,
 }
 
 impl Default for Timeouts {
@@ -134,6 +138,8 @@ impl Default for Timeouts {
             answer: Duration::from_secs(15),
             quality: Duration::from_secs(5),
             turn_credential: Duration::from_secs(12 * 3_600),
+            empty: Duration::from_secs(300),
+            departure: Duration::from_secs(20),
         }
     }
 }

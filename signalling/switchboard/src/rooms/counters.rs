@@ -82,11 +82,15 @@ pub enum LeaveReason {
     RelayFull,
     /// It sent too many malformed messages.
     Malformed,
+    /// An administrator removed it.
+    Removed,
+    /// An administrator ended the room.
+    RoomDeleted,
 }
 
 impl LeaveReason {
     /// Every reason, in the order of `Counters::leaves`.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Client,
         Self::DuplicateIdentity,
         Self::ServerShutdown,
@@ -96,6 +100,8 @@ impl LeaveReason {
         Self::RelayReset,
         Self::RelayFull,
         Self::Malformed,
+        Self::Removed,
+        Self::RoomDeleted,
     ];
 
     /// The metric label.
@@ -110,6 +116,8 @@ impl LeaveReason {
             Self::RelayReset => "relay_reset",
             Self::RelayFull => "relay_full",
             Self::Malformed => "malformed",
+            Self::Removed => "removed",
+            Self::RoomDeleted => "room_deleted",
         }
     }
 }

@@ -12,8 +12,7 @@ use crate::token::Claims;
 use livekit_protocol as proto;
 use livekit_protocol::participant_info::State;
 use livekit_protocol::signal_response::Message;
-use prost::Message as _;
-use relay_wire::control::{Command, DataRole, ParticipantId, ParticipantSpec, TransportId};
+use relay_wire::control::{Command, DataRole, ParticipantId, TransportId};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Room {
@@ -80,20 +79,8 @@ impl Room {
 
     /// Tells the relay of a participant and opens its subscriber transport.
     fn open(&self, cx: &mut Context<'_>, participant: &Participant) {
-        let stamp = proto::DataPacket {
-            participant_identity: participant.identity.clone(),
-            participant_sid: participant.sid.clone(),
-            ..Default::default()
-        };
-        let spec = ParticipantSpec {
-            participant: participant.id,
-            identity: participant.identity.clone(),
-            stamp: stamp.encode_to_vec(),
-            can_publish_data: participant.grants.may_publish_data(),
-            can_subscribe: participant.grants.may_subscribe(),
-        };
         let question = Question::Participant(self.place(participant.id));
-        cx.ask(self.id, Command::Participant(spec), question);
+        cx.ask(self.id, Command::Participant(participant.relay_spec()), question);
         let transport = participant.subscriber.transport;
         let open = Command::Open { participant: participant.id, transport, data: DataRole::Open };
         cx.ask(self.id, open, Question::Open(transport));

@@ -37,7 +37,10 @@ pub(super) fn farewell(reason: LeaveReason) -> (DisconnectReason, Action) {
             (DisconnectReason::MediaFailure, Action::Reconnect)
         }
         LeaveReason::RelayFull => (DisconnectReason::JoinFailure, Action::Disconnect),
-        LeaveReason::Malformed => (DisconnectReason::ParticipantRemoved, Action::Disconnect),
+        LeaveReason::Malformed | LeaveReason::Removed => {
+            (DisconnectReason::ParticipantRemoved, Action::Disconnect)
+        }
+        LeaveReason::RoomDeleted => (DisconnectReason::RoomDeleted, Action::Disconnect),
     }
 }
 

@@ -49,27 +49,15 @@ impl Room {
             let text = "the token does not permit it (video.canUpdateOwnMetadata)";
             return cx.send(connection, response(id, Reason::NotAllowed, text, request));
         }
-        let mut attributes = participant.attributes.clone();
-        attributes.extend(wanted.attributes.clone());
-        attributes.retain(|_, value| !value.is_empty());
-        let bytes: usize = attributes.iter().map(|(key, value)| key.len() + value.len()).sum();
-        let limits = cx.desk.config.limits;
-        if bytes.max(wanted.metadata.len()) > limits.metadata_bytes
-            || wanted.name.len() > limits.name_bytes
-        {
+        let attributes = wanted.attributes.clone().into_iter().collect();
+        let limits = &cx.desk.config.limits;
+        if !participant.rename(limits, &wanted.name, &wanted.metadata, attributes) {
             cx.hit(Limit::MetadataBytes);
             let request = Some(Request::UpdateMetadata(wanted));
             let text = "metadata, name or attributes are too long";
             return cx.send(connection, response(id, Reason::LimitExceeded, text, request));
         }
 
-        participant.attributes = attributes;
-        if !wanted.metadata.is_empty() {
-            participant.metadata.clone_from(&wanted.metadata);
-        }
-        if !wanted.name.is_empty() {
-            participant.name.clone_from(&wanted.name);
-        }
         let request = Some(Request::UpdateMetadata(wanted));
         cx.send(connection, response(id, Reason::Ok, "", request));
         self.announce(cx, who);

@@ -1,5 +1,6 @@
 //! Rooms: who is in them, what they publish, who receives it.
 
+mod admin;
 mod bucket;
 mod config;
 mod counters;
@@ -7,6 +8,7 @@ mod desk;
 mod events;
 mod interface;
 mod join;
+mod lifetime;
 mod messages;
 mod metadata;
 mod participant;
@@ -22,6 +24,7 @@ mod switchboard;
 mod track;
 mod turn;
 
+pub use admin::{AdminError, AdminRequest, AdminResponse, Encoding, ErrorCode};
 pub use config::{Config, IceServer, Limits, Timeouts};
 pub use counters::{Counters, JoinTimes, LeaveReason, Limit};
 pub use interface::{ConnectionId, Join, JoinError, Now, Outbox};

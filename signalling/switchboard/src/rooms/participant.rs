@@ -4,11 +4,12 @@ use super::permission::Allow;
 use super::publisher::Publisher;
 use super::subscriber::{Subscriber, Subscription};
 use super::track::Track;
-use super::{ConnectionId, Now};
+use super::{ConnectionId, Limits, Now};
 use crate::token::Grants;
 use livekit_protocol as proto;
 use livekit_protocol::participant_info::{Kind, State};
-use relay_wire::control::{ParticipantId, Quality, TrackId};
+use prost::Message as _;
+use relay_wire::control::{ParticipantId, ParticipantSpec, Quality, TrackId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
@@ -68,6 +69,48 @@ impl Participant {
         }
     }
 
+    /// Takes another name, metadata and further attributes: what is empty stays as it is, and an
+    /// empty attribute goes. False, and nothing is changed, when they are too long.
+    pub(super) fn rename(
+        &mut self,
+        limits: &Limits,
+        name: &str,
+        metadata: &str,
+        changed: BTreeMap<String, String>,
+    ) -> bool {
+        let mut attributes = self.attributes.clone();
+        attributes.extend(changed);
+        attributes.retain(|_, value| !value.is_empty());
+        let bytes: usize = attributes.iter().map(|(key, value)| key.len() + value.len()).sum();
+        if bytes.max(metadata.len()) > limits.metadata_bytes || name.len() > limits.name_bytes {
+            return false;
+        }
+        self.attributes = attributes;
+        if !metadata.is_empty() {
+            metadata.clone_into(&mut self.metadata);
+        }
+        if !name.is_empty() {
+            name.clone_into(&mut self.name);
+        }
+        true
+    }
+
+    /// What the relay is told of it.
+    pub(super) fn relay_spec(&self) -> ParticipantSpec {
+        let stamp = proto::DataPacket {
+            participant_identity: self.identity.clone(),
+            participant_sid: self.sid.clone(),
+            ..Default::default()
+        };
+        ParticipantSpec {
+            participant: self.id,
+            identity: self.identity.clone(),
+            stamp: stamp.encode_to_vec(),
+            can_publish_data: self.grants.may_publish_data(),
+            can_subscribe: self.grants.may_subscribe(),
+        }
+    }
+
     pub(super) fn is_publisher(&self) -> bool {
         self.tracks.values().any(|track| track.bound.is_some())
     }
@@ -86,6 +129,23 @@ impl Participant {
             agent: self.grants.agent,
             ..Default::default()
         }
+    }
+
+    /// Takes other permissions; those that only a token gives stay.
+    #[expect(deprecated, reason = "older back ends send `recorder` and `agent`")]
+    pub(super) fn set_permission(&mut self, permission: &proto::ParticipantPermission) {
+        let sources = permission.can_publish_sources().filter_map(name_of);
+        self.grants = Grants {
+            can_publish: Some(permission.can_publish),
+            can_subscribe: Some(permission.can_subscribe),
+            can_publish_data: Some(permission.can_publish_data),
+            can_publish_sources: sources.map(str::to_owned).collect(),
+            can_update_own_metadata: Some(permission.can_update_metadata),
+            hidden: permission.hidden,
+            recorder: permission.recorder,
+            agent: permission.agent,
+            ..std::mem::take(&mut self.grants)
+        };
     }
 
     /// Whether a track of this source may be published.
@@ -108,6 +168,16 @@ impl Participant {
             }
             (one, None) | (None, one) => one,
         }
+    }
+}
+
+fn name_of(source: proto::TrackSource) -> Option<&'static str> {
+    match source {
+        proto::TrackSource::Camera => Some("camera"),
+        proto::TrackSource::Microphone => Some("microphone"),
+        proto::TrackSource::ScreenShare => Some("screen_share"),
+        proto::TrackSource::ScreenShareAudio => Some("screen_share_audio"),
+        proto::TrackSource::Unknown => None,
     }
 }
 

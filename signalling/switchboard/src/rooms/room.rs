@@ -3,22 +3,44 @@
 use super::desk::{Context, Place, encode};
 use super::messages::{farewell, leave, update};
 use super::participant::Participant;
-use super::{LeaveReason, Now};
+use super::{LeaveReason, Now, Timeouts};
 use livekit_protocol as proto;
 use livekit_protocol::participant_info::State;
 use livekit_protocol::signal_response::Message;
 use relay_wire::control::{Command, ParticipantId, RoomId, TrackId};
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Participants that left and are remembered for those who resume.
 const DEPARTED_MAX: usize = 256;
+
+/// On what terms a room goes on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms {
+    /// How long it is kept while nobody has come yet.
+    pub(super) empty: Duration,
+    /// How long it is kept after everybody has left.
+    pub(super) departure: Duration,
+    /// Participants at once; 0: no limit but the server's.
+    pub(super) max_participants: u32,
+}
+
+impl Terms {
+    pub(super) fn new(timeouts: &Timeouts) -> Self {
+        let Timeouts { empty, departure, .. } = *timeouts;
+        Self { empty, departure, max_participants: 0 }
+    }
+}
 
 pub(super) struct Room {
     pub(super) id: RoomId,
     pub(super) sid: String,
     pub(super) name: String,
+    pub(super) metadata: String,
+    pub(super) terms: Terms,
     pub(super) created: Now,
+    /// When the last participant left; `None` while nobody has.
+    pub(super) deserted: Option<Instant>,
     pub(super) participants: BTreeMap<ParticipantId, Participant>,
     /// Whose track a sid is; changes only where `Participant::tracks` does.
     pub(super) tracks: HashMap<String, (ParticipantId, TrackId)>,
@@ -37,7 +59,10 @@ impl Room {
             id,
             sid,
             name,
+            metadata: String::new(),
+            terms: Terms::new(&cx.desk.config.timeouts),
             created: cx.now,
+            deserted: None,
             participants: BTreeMap::new(),
             tracks: HashMap::new(),
             departed: VecDeque::new(),
@@ -47,8 +72,20 @@ impl Room {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.participants.is_empty()
+    /// Whether nobody has been here for as long as a room is kept.
+    pub(super) fn is_over(&self, now: Instant) -> bool {
+        let (since, kept) = match self.deserted {
+            Some(left) => (left, self.terms.departure),
+            None => (self.created.instant, self.terms.empty),
+        };
+        self.participants.is_empty() && now.duration_since(since) >= kept
+    }
+
+    /// Whether one participant more would be one too many.
+    pub(super) fn is_full(&self, server_max: usize) -> bool {
+        let own = usize::try_from(self.terms.max_participants).unwrap_or(usize::MAX);
+        let max = if own == 0 { server_max } else { own.min(server_max) };
+        self.participants.len() >= max
     }
 
     pub(super) fn place(&self, participant: ParticipantId) -> Place {
@@ -79,6 +116,10 @@ impl Room {
             name: self.name.clone(),
             creation_time: created_ms / 1000,
             creation_time_ms: created_ms,
+            metadata: self.metadata.clone(),
+            empty_timeout: whole_seconds(self.terms.empty),
+            departure_timeout: whole_seconds(self.terms.departure),
+            max_participants: self.terms.max_participants,
             enabled_codecs: super::messages::codecs(&cx.desk.config),
             num_participants,
             num_publishers,
@@ -118,6 +159,7 @@ impl Room {
     pub(super) fn remove(&mut self, cx: &mut Context<'_>, who: ParticipantId, reason: LeaveReason) {
         let Some(mut gone) = self.participants.remove(&who) else { return };
         cx.desk.counters.left(reason);
+        self.deserted = Some(cx.now.instant);
         if let Some(connection) = gone.connection {
             cx.close(connection);
         }
@@ -156,4 +198,8 @@ impl Room {
             }
         }
     }
+}
+
+fn whole_seconds(time: Duration) -> u32 {
+    u32::try_from(time.as_secs()).unwrap_or(u32::MAX)
 }

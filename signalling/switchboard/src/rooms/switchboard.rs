@@ -1,27 +1,25 @@
 //! The switchboard: signalling's state as one value.
 
-use super::desk::{Context, Desk, encode};
-use super::messages::{farewell, leave};
+use super::desk::{Desk, encode};
+use super::lifetime::SWEEP;
+use super::messages::leave;
 use super::room::Room;
 use super::{Config, ConnectionId, Counters, Join, JoinError, LeaveReason, Limit, Now, Outbox};
 use crate::token::Claims;
 use livekit_protocol::leave_request::Action;
-use livekit_protocol::{DisconnectReason, SignalRequest};
+use livekit_protocol::{DisconnectReason, RoomEndReason, SignalRequest};
 use prost::Message as _;
-use relay_wire::control::{Command, Event, Message, ParticipantId, RoomId};
+use relay_wire::control::{Event, Message, ParticipantId, RoomId};
 use std::collections::{BTreeMap, HashMap};
-use std::time::{Duration, Instant};
-
-/// How often timeouts are looked at.
-const SWEEP: Duration = Duration::from_secs(1);
+use std::time::Instant;
 
 /// All rooms of this node with their participants; owns their state outright.
 pub struct Switchboard {
-    desk: Desk,
-    rooms: BTreeMap<RoomId, Room>,
-    by_name: HashMap<String, RoomId>,
+    pub(super) desk: Desk,
+    pub(super) rooms: BTreeMap<RoomId, Room>,
+    pub(super) by_name: HashMap<String, RoomId>,
     /// When timeouts are next looked at, while there are rooms.
-    sweep_at: Option<Instant>,
+    pub(super) sweep_at: Option<Instant>,
 }
 
 impl Switchboard {
@@ -59,7 +57,7 @@ impl Switchboard {
         match self.room(&claims.video.room) {
             None if self.rooms.len() >= limits.rooms => Err(JoinError::TooManyRooms),
             Some(room)
-                if room.participants.len() >= limits.room_participants
+                if room.is_full(limits.room_participants)
                     && room.by_identity(&claims.sub).is_none() =>
             {
                 Err(JoinError::RoomFull)
@@ -177,6 +175,9 @@ impl Switchboard {
         let rooms: Vec<RoomId> = self.rooms.keys().copied().collect();
         for room in rooms {
             self.with_room(now, room, out, Room::sweep);
+            if self.rooms.get(&room).is_some_and(|room| room.is_over(now.instant)) {
+                self.end_room(now, room, RoomEndReason::RoomEndIdleTimeout, out);
+            }
         }
     }
 
@@ -188,6 +189,10 @@ impl Switchboard {
     /// Says good-bye to everybody and ends every room.
     pub fn shutdown(&mut self, now: Now, out: &mut Outbox) {
         self.dissolve(now, LeaveReason::ServerShutdown, out);
+        let rooms: Vec<RoomId> = self.rooms.keys().copied().collect();
+        for room in rooms {
+            self.end_room(now, room, RoomEndReason::RoomEndServerShutdown, out);
+        }
     }
 
     /// Gauges and counters.
@@ -212,42 +217,6 @@ impl Switchboard {
 
     fn room_of(&self, question: super::desk::Question) -> Option<RoomId> {
         super::events::room_asked(&self.desk, question)
-    }
-
-    /// The room of this name, made when it is not there.
-    fn room_for(&mut self, now: Now, name: &str, out: &mut Outbox) -> RoomId {
-        if let Some(id) = self.by_name.get(name) {
-            return *id;
-        }
-        let id = RoomId(self.desk.next_id());
-        let sid = self.desk.sid("RM_");
-        let cx = Context { now, desk: &mut self.desk, out };
-        self.rooms.insert(id, Room::new(id, sid, name.into(), &cx));
-        self.by_name.insert(name.into(), id);
-        self.sweep_at = self.sweep_at.or(Some(now.instant + SWEEP));
-        id
-    }
-
-    /// Works on a room, and ends it when nobody is left in it.
-    fn with_room(
-        &mut self,
-        now: Now,
-        id: RoomId,
-        out: &mut Outbox,
-        work: impl FnOnce(&mut Room, &mut Context<'_>),
-    ) {
-        let Some(room) = self.rooms.get_mut(&id) else { return };
-        let mut cx = Context { now, desk: &mut self.desk, out };
-        work(room, &mut cx);
-        if !room.is_empty() {
-            return;
-        }
-        // The relay ends a room by itself when its last participant is removed.
-        self.by_name.remove(&room.name);
-        self.rooms.remove(&id);
-        if self.rooms.is_empty() {
-            self.sweep_at = None;
-        }
     }
 
     fn resume(&mut self, now: Now, id: ConnectionId, join: &Join, out: &mut Outbox) {
@@ -276,26 +245,5 @@ impl Switchboard {
         self.desk.counters.messages_out += 1;
         out.messages.push((id, encode(leave(reason, action))));
         out.closes.push(id);
-    }
-
-    /// Ends all rooms.
-    fn dissolve(&mut self, now: Now, reason: LeaveReason, out: &mut Outbox) {
-        let (told, action) = farewell(reason);
-        let farewell = encode(leave(told, action));
-        for (id, room) in std::mem::take(&mut self.rooms) {
-            let mut cx = Context { now, desk: &mut self.desk, out };
-            for participant in room.participants.values() {
-                cx.desk.counters.left(reason);
-                if let Some(connection) = participant.connection {
-                    cx.send_encoded(connection, farewell.clone());
-                    cx.close(connection);
-                }
-            }
-            cx.tell(id, Command::CloseRoom);
-        }
-        self.by_name.clear();
-        self.desk.transports.clear();
-        self.desk.tracks.clear();
-        self.sweep_at = None;
     }
 }

@@ -1,0 +1,82 @@
+//! Rooms begin and end.
+
+use super::desk::{Context, encode};
+use super::messages::{farewell, leave};
+use super::room::Room;
+use super::{LeaveReason, Now, Outbox, Switchboard};
+use livekit_protocol::RoomEndReason;
+use relay_wire::control::{Command, RoomId};
+use std::time::Duration;
+
+/// How often timeouts are looked at.
+pub(super) const SWEEP: Duration = Duration::from_secs(1);
+
+impl Switchboard {
+    /// The room of this name, made when it is not there.
+    pub(super) fn room_for(&mut self, now: Now, name: &str, out: &mut Outbox) -> RoomId {
+        if let Some(id) = self.by_name.get(name) {
+            return *id;
+        }
+        let id = RoomId(self.desk.next_id());
+        let sid = self.desk.sid("RM_");
+        let cx = Context { now, desk: &mut self.desk, out };
+        self.rooms.insert(id, Room::new(id, sid, name.into(), &cx));
+        self.by_name.insert(name.into(), id);
+        self.sweep_at = self.sweep_at.or(Some(now.instant + SWEEP));
+        id
+    }
+
+    /// Works on a room.
+    pub(super) fn with_room(
+        &mut self,
+        now: Now,
+        id: RoomId,
+        out: &mut Outbox,
+        work: impl FnOnce(&mut Room, &mut Context<'_>),
+    ) {
+        let Some(room) = self.rooms.get_mut(&id) else { return };
+        work(room, &mut Context { now, desk: &mut self.desk, out });
+    }
+
+    /// Ends a room in which nobody is. The relay forgot it with its last participant.
+    pub(super) fn end_room(
+        &mut self,
+        _now: Now,
+        id: RoomId,
+        _reason: RoomEndReason,
+        _out: &mut Outbox,
+    ) {
+        let Some(room) = self.rooms.remove(&id) else { return };
+        self.by_name.remove(&room.name);
+        if self.rooms.is_empty() {
+            self.sweep_at = None;
+        }
+    }
+
+    /// Sends everybody away. The rooms stay for those who come back, but not at the relay.
+    pub(super) fn dissolve(&mut self, now: Now, reason: LeaveReason, out: &mut Outbox) {
+        let (told, action) = farewell(reason);
+        let farewell = encode(leave(told, action));
+        for (id, mut room) in std::mem::take(&mut self.rooms) {
+            let mut cx = Context { now, desk: &mut self.desk, out };
+            if !room.participants.is_empty() {
+                cx.tell(id, Command::CloseRoom);
+                room.id = RoomId(cx.desk.next_id());
+                room.deserted = Some(now.instant);
+            }
+            for participant in std::mem::take(&mut room.participants).into_values() {
+                cx.desk.counters.left(reason);
+                if let Some(connection) = participant.connection {
+                    cx.send_encoded(connection, farewell.clone());
+                    cx.close(connection);
+                }
+            }
+            room.tracks.clear();
+            room.speakers.clear();
+            self.by_name.insert(room.name.clone(), room.id);
+            self.rooms.insert(room.id, room);
+        }
+        self.desk.transports.clear();
+        self.desk.tracks.clear();
+    }
+}
