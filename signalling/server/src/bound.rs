@@ -7,6 +7,7 @@ use crate::metrics::Metrics;
 use crate::routes::{self, Server};
 use crate::stun::{self, Stun};
 use crate::tls::{self, HttpsCertificate};
+use crate::webhook::{Prepared, WebhookMetrics, Webhooks};
 use crate::{Config, ServeError, StartError};
 use prometheus::core::Collector;
 use signalling_switchboard::Switchboard;
@@ -25,6 +26,7 @@ pub struct Bound {
     certificate: Option<Arc<HttpsCertificate>>,
     metrics: Option<TcpListener>,
     stun: Stun,
+    webhooks: Option<Prepared>,
 }
 
 /// Takes the ports and reads, or makes, the certificate.
@@ -48,7 +50,9 @@ pub fn bind(config: Config) -> Result<Bound, StartError> {
         Some(Err(error)) => return Err(error),
     };
 
-    Ok(Bound { config, http, tls, certificate, metrics, stun })
+    let webhooks = Prepared::new(&config)?;
+
+    Ok(Bound { config, http, tls, certificate, metrics, stun, webhooks })
 }
 
 /// Takes a port for a service of its own.
@@ -82,19 +86,28 @@ impl Bound {
     pub async fn serve(
         self,
         link: Link,
-        extra_metrics: Vec<Box<dyn Collector>>,
+        mut extra_metrics: Vec<Box<dyn Collector>>,
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), ServeError> {
-        let Self { config, http, tls, certificate, metrics: metrics_listener, stun } = self;
+        let Self { config, http, tls, certificate, metrics: monitor, stun, webhooks } = self;
         let stun_counters = stun::Counters::new()?;
-        let mut extra_metrics = extra_metrics;
         if !stun.addresses().is_empty() {
             extra_metrics.push(stun_counters.collector());
         }
+        let counted = WebhookMetrics::new()?;
+        extra_metrics.extend(counted.collectors());
         let metrics = Arc::new(Metrics::new("millrace_signalling", extra_metrics)?);
-        let switchboard = Switchboard::new(config.switchboard.clone(), rand::random());
+        let webhooks = webhooks.map(|webhooks| webhooks.start(counted));
+        let switchboard = signalling_switchboard::Config {
+            keys: config.keys.clone(),
+            webhooks: webhooks.is_some(),
+            ..config.switchboard.clone()
+        };
+        let switchboard = Switchboard::new(switchboard, rand::random());
         let limits = config.limits;
-        let (hub, handle) = Hub::new(switchboard, Relay::start(link), Arc::clone(&metrics), limits);
+        let mouth = webhooks.as_ref().map(Webhooks::mouth);
+        let (hub, handle) =
+            Hub::new(switchboard, Relay::start(link), mouth, Arc::clone(&metrics), limits);
         let (stop, stopped) = watch::channel(false);
         let server =
             Server { config, hub: handle, metrics: Arc::clone(&metrics), stop: stopped.clone() };
@@ -102,7 +115,7 @@ impl Bound {
         let slots = Arc::new(Semaphore::new(limits.connections));
 
         let mut tasks = JoinSet::new();
-        let plain = [Some(http), metrics_listener].into_iter().flatten();
+        let plain = [Some(http), monitor].into_iter().flatten();
         let sockets = plain.map(|listener| (listener, None));
         for (listener, tls) in sockets.chain(tls.map(|(listener, tls)| (listener, Some(tls)))) {
             let acceptor = Acceptor {
@@ -133,6 +146,9 @@ impl Bound {
         watch.abort();
         stop.send_replace(true);
         tasks.join_all().await;
+        if let Some(webhooks) = webhooks {
+            webhooks.stop().await;
+        }
 
         ended
     }

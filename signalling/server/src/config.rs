@@ -1,6 +1,6 @@
 //! What the web server is told at its start.
 
-use crate::{Network, StunConfig};
+use crate::{Network, StunConfig, Webhook};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -27,6 +27,8 @@ pub struct Config {
     pub guests: bool,
     /// Whose key signs the tokens of `POST /token`.
     pub guest_key: String,
+    /// Who is told what happens in rooms (`webhook.url`).
+    pub webhook: Option<Webhook>,
     /// Directory of what is kept between starts.
     pub data: PathBuf,
     /// Who may read `/metrics`, loopback besides (`metrics.allow`).

@@ -2,6 +2,7 @@
 
 use crate::link::{LinkEvent, Relay};
 use crate::metrics::Metrics;
+use crate::webhook::Mouth;
 use crate::{Limits, ServeError};
 use axum::body::Bytes;
 use relay_wire::control::{Event, Message};
@@ -105,6 +106,8 @@ pub(crate) struct Hub {
     out: Outbox,
     inputs: mpsc::Receiver<Input>,
     relay_up: Arc<AtomicBool>,
+    /// Where events for the back end go, if anybody listens.
+    mouth: Option<Mouth>,
     metrics: Arc<Metrics>,
     limits: Limits,
 }
@@ -114,6 +117,7 @@ impl Hub {
     pub(crate) fn new(
         switchboard: Switchboard,
         relay: Relay,
+        mouth: Option<Mouth>,
         metrics: Arc<Metrics>,
         limits: Limits,
     ) -> (Self, HubHandle) {
@@ -133,6 +137,7 @@ impl Hub {
             out: Outbox::default(),
             inputs,
             relay_up,
+            mouth,
             metrics,
             limits,
         };
@@ -247,6 +252,11 @@ impl Hub {
         }
         for request in self.out.requests.drain(..) {
             self.relay.send(request, &self.metrics);
+        }
+        for event in self.out.events.drain(..) {
+            if let Some(mouth) = &self.mouth {
+                mouth.tell(event);
+            }
         }
     }
 }

@@ -18,6 +18,7 @@ mod routes;
 mod socket_link;
 mod stun;
 mod tls;
+mod webhook;
 
 pub use bound::{Bound, bind};
 pub use config::{CertificateFiles, Config, Limits};
@@ -30,3 +31,4 @@ pub use relay_wire::control;
 pub use signalling_switchboard::{Config as SwitchboardConfig, IceServer, token};
 pub use stun::StunConfig;
 pub use tls::HttpsCertificate;
+pub use webhook::{Timing, Webhook, WebhookUrl};

@@ -7,6 +7,6 @@ pub mod token;
 
 pub use rooms::{
     AdminError, AdminRequest, AdminResponse, Config, ConnectionId, Counters, Encoding, ErrorCode,
-    IceServer, Join, JoinError, JoinTimes, LeaveReason, Limit, Limits, Now, Outbox, Switchboard,
-    Timeouts,
+    IceServer, Join, JoinError, JoinTimes, LeaveReason, Limit, Limits, Now, Outbox, RoomEvent,
+    Switchboard, Timeouts,
 };

@@ -15,7 +15,7 @@ use crate::logging;
 use crate::reload::Source;
 use crate::turn::Prepared;
 use anyhow::Context;
-use signalling_server::StunConfig;
+use signalling_server::{StunConfig, Timing, Webhook};
 use std::future::Future;
 
 /// An API secret should be as long as the hash that it keys.
@@ -82,6 +82,7 @@ fn web(config: &Config, access: &Access) -> Result<signalling_server::Config, Co
         development: access.development,
         guests: config.guests,
         guest_key: access.key.clone(),
+        webhook: webhook(config, access)?,
         data: config.data.clone(),
         metrics_allow: config.metrics_allow.clone(),
         stun: stun(config),
@@ -94,6 +95,28 @@ fn stun(config: &Config) -> StunConfig {
     let public = config.media_advertise.iter().map(|address| (address.public, address.local));
 
     StunConfig { listen: config.stun_listen.clone(), public: public.collect() }
+}
+
+/// Who is told what happens in rooms; the first key signs unless another is named.
+fn webhook(config: &Config, access: &Access) -> Result<Option<Webhook>, ConfigError> {
+    let contradiction = |key, problem: &str| {
+        let problem = problem.to_owned();
+        Err(ConfigError::Contradiction { key, problem })
+    };
+    let Some(url) = config.webhook_url.clone() else {
+        return match (&config.webhook_key, &config.webhook_ca) {
+            (Some(_), _) => contradiction("webhook.key", "is set, but webhook.url is not"),
+            (None, Some(_)) => contradiction("webhook.ca", "is set, but webhook.url is not"),
+            (None, None) => Ok(None),
+        };
+    };
+    let key = config.webhook_key.clone().unwrap_or_else(|| access.key.clone());
+    if !access.keys.contains_key(&key) {
+        return contradiction("webhook.key", "names no API key: set keys.NAME, or name another");
+    }
+    let (ca, timing) = (config.webhook_ca.clone(), Timing::default());
+
+    Ok(Some(Webhook { url, key, ca, timing }))
 }
 
 /// The media plane's configuration.

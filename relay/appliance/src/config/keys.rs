@@ -48,13 +48,16 @@ const KEYS: &[(&str, Kind)] = &[
     ("turn.relay_ports", Kind::Text),
     ("turn.secrets", Kind::List),
     ("turn.tls_listen", Kind::List),
+    ("webhook.ca", Kind::Text),
+    ("webhook.key", Kind::Text),
+    ("webhook.url", Kind::Text),
 ];
 
 /// Sections whose keys have any name, and whose values are secrets.
 const NAMED: [&str; 2] = ["keys", "turn.users"];
 
 /// Sections that this version does not have yet: refused, so that nothing is silently ignored.
-const LATER: &[&str] = &["xdp", "redis", "recording", "webhook", "policy"];
+const LATER: &[&str] = &["xdp", "redis", "recording", "policy"];
 
 /// The kind of a key, or why there is no such key.
 pub(crate) fn kind(key: &str, origin: &Origin) -> Result<Kind, ConfigError> {

@@ -9,7 +9,7 @@ mod value;
 pub(crate) use error::ConfigError;
 use relay_server::{Advertise, DtlsVersions, IoKind, TurnSettings};
 use settings::Setting;
-use signalling_server::{CertificateFiles, Network};
+use signalling_server::{CertificateFiles, Network, WebhookUrl};
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -57,6 +57,12 @@ pub(crate) struct Config {
     pub(crate) node_name: String,
     /// `node.region`.
     pub(crate) node_region: String,
+    /// `webhook.url`.
+    pub(crate) webhook_url: Option<WebhookUrl>,
+    /// `webhook.key`.
+    pub(crate) webhook_key: Option<String>,
+    /// `webhook.ca`.
+    pub(crate) webhook_ca: Option<PathBuf>,
     /// `data.directory`.
     pub(crate) data: PathBuf,
     /// `stun.listen`.
@@ -142,6 +148,9 @@ impl Config {
             control_socket: PathBuf::from("/run/millrace/relay.sock"),
             node_name: host_name(),
             node_region: String::new(),
+            webhook_url: None,
+            webhook_key: None,
+            webhook_ca: None,
             data: data_directory(),
             stun_listen: Vec::new(),
             turn: TurnSettings::default(),
@@ -188,6 +197,9 @@ impl Config {
             "control.socket" => self.control_socket = setting.filled()?.into(),
             "node.name" => self.node_name = setting.filled()?.to_owned(),
             "node.region" => self.node_region = setting.text()?.to_owned(),
+            "webhook.url" => self.webhook_url = Some(setting.url()?),
+            "webhook.key" => self.webhook_key = Some(setting.filled()?.to_owned()),
+            "webhook.ca" => self.webhook_ca = Some(setting.filled()?.into()),
             "data.directory" => self.data = setting.filled()?.into(),
             "stun.listen" => {
                 self.stun_listen = setting.list_or_one("ADDRESS:PORT, as \"192.0.2.1:3478\"")?;

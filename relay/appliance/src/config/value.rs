@@ -2,6 +2,7 @@
 
 use super::error::ConfigError;
 use super::settings::Setting;
+use signalling_server::WebhookUrl;
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::str::FromStr;
@@ -46,6 +47,12 @@ impl Setting {
         text.parse().map_err(|_| {
             self.wrong(format!("\"{text}\" is not ADDRESS:PORT, as 0.0.0.0:7880 or [::]:7880"))
         })
+    }
+
+    /// A URL of a web server.
+    pub(super) fn url(&self) -> Result<WebhookUrl, ConfigError> {
+        let text = self.text()?;
+        text.parse().map_err(|problem| self.wrong(format!("\"{text}\" {problem}")))
     }
 
     /// A list, read element by element; `what` says what an element must be.

@@ -57,6 +57,7 @@ pub(crate) fn config() -> Config {
         development: false,
         guests: false,
         guest_key: KEY.to_owned(),
+        webhook: None,
         data,
         metrics_allow: Network::loopback(),
         stun: StunConfig::default(),

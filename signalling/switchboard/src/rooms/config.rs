@@ -1,6 +1,7 @@
 //! What a switchboard is told at its birth: limits, timeouts, what clients are to know.
 
 use relay_wire::control::Codec;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// SDKs refuse RPC below 1.8.0; above 1.13.6 they would send VP9 and AV1 simulcast in new ways.
@@ -19,6 +20,10 @@ pub struct Config {
     pub version: String,
     /// Codecs that may be published.
     pub codecs: Vec<Codec>,
+    /// API secrets by key name: they sign fresh tokens.
+    pub keys: BTreeMap<String, String>,
+    /// Whether a back end wants to hear of events.
+    pub webhooks: bool,
     /// Bounds.
     pub limits: Limits,
     /// Times.
@@ -33,6 +38,8 @@ impl Default for Config {
             node: String::new(),
             version: LIVEKIT_VERSION.into(),
             codecs: vec![Codec::Vp8, Codec::H264, Codec::Opus],
+            keys: BTreeMap::new(),
+            webhooks: false,
             limits: Limits::default(),
             timeouts: Timeouts::default(),
         }
@@ -125,6 +132,8 @@ pub struct Timeouts {
     pub empty: Duration,
     /// How long a room is kept that everybody has left.
     pub departure: Duration,
+    /// How long a fresh token is good for, at least.
+    pub token: Duration,
 }
 
 impl Default for Timeouts {
@@ -140,6 +149,7 @@ impl Default for Timeouts {
             turn_credential: Duration::from_secs(12 * 3_600),
             empty: Duration::from_secs(300),
             departure: Duration::from_secs(20),
+            token: Duration::from_secs(600),
         }
     }
 }

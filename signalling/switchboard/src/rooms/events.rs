@@ -1,6 +1,7 @@
 //! What the relay says: answers to questions, and events.
 
 use super::LeaveReason;
+use super::back_end::Happening;
 use super::desk::{Context, Desk, Place, Question, Side};
 use super::room::Room;
 use livekit_protocol as proto;
@@ -111,6 +112,8 @@ impl Room {
         let took = cx.now.unix_ms.saturating_sub(participant.joined.unix_ms);
         cx.desk.counters.join_times.record(took);
         self.announce(cx, place.participant);
+        let Some(participant) = self.participants.get(&place.participant) else { return };
+        self.report_participant(cx, Happening::ParticipantJoined, participant.info());
     }
 
     fn started(&mut self, cx: &mut Context<'_>, track: TrackId, codec: Codec) {
@@ -131,6 +134,9 @@ impl Room {
         }
         // SDKs must know the track before the offer that carries it.
         self.announce(cx, place.participant);
+        if !changed {
+            self.report_published(cx, place.participant, track);
+        }
         self.reconsider_track(cx, track);
     }
 

@@ -1,5 +1,6 @@
 //! What goes into a switchboard and what comes out.
 
+use super::RoomEvent;
 use crate::token::Claims;
 use relay_wire::control::Request;
 use std::collections::BTreeMap;
@@ -107,4 +108,6 @@ pub struct Outbox {
     pub closes: Vec<ConnectionId>,
     /// Requests for the relay, in order.
     pub requests: Vec<Request>,
+    /// Events for the operator's back end, in order.
+    pub events: Vec<RoomEvent>,
 }

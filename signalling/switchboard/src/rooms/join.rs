@@ -5,6 +5,7 @@ use super::messages::{codecs, ice_servers, seconds, server_info, update};
 use super::participant::{Participant, kind_of};
 use super::permission::Allow;
 use super::publisher::Publisher;
+use super::refresh::Ticket;
 use super::room::Room;
 use super::subscriber::Subscriber;
 use super::{ConnectionId, Join};
@@ -46,6 +47,7 @@ impl Room {
         }
         cx.desk.counters.resumes += 1;
         participant.heard = cx.now.instant;
+        participant.ticket.due = cx.now.instant;
         participant.publisher.held = None;
         participant.subscriber.in_flight = None;
         participant.subscriber.dirty = true;
@@ -138,6 +140,7 @@ fn new_participant(
     connection: ConnectionId,
     join: Join,
 ) -> Participant {
+    let ticket = Ticket::new(&join.claims, cx.now.instant);
     let Claims { sub, name, metadata, mut attributes, kind, video: grants, .. } = join.claims;
     if grants.may_update_own_metadata() {
         let known: usize = attributes.iter().map(|(key, value)| key.len() + value.len()).sum();
@@ -155,6 +158,7 @@ fn new_participant(
         attributes,
         kind: kind_of(&kind, grants.agent),
         grants,
+        ticket,
         client_protocol: join.client_protocol,
         is_firefox: join.browser.to_ascii_lowercase().contains("firefox"),
         state: State::Joined,

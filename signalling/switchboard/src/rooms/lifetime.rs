@@ -1,10 +1,12 @@
 //! Rooms begin and end.
 
+use super::back_end::Happening;
 use super::desk::{Context, encode};
 use super::messages::{farewell, leave};
 use super::room::Room;
 use super::{LeaveReason, Now, Outbox, Switchboard};
 use livekit_protocol::RoomEndReason;
+use livekit_protocol::participant_info::State;
 use relay_wire::control::{Command, RoomId};
 use std::time::Duration;
 
@@ -12,15 +14,25 @@ use std::time::Duration;
 pub(super) const SWEEP: Duration = Duration::from_secs(1);
 
 impl Switchboard {
-    /// The room of this name, made when it is not there.
-    pub(super) fn room_for(&mut self, now: Now, name: &str, out: &mut Outbox) -> RoomId {
-        if let Some(id) = self.by_name.get(name) {
-            return *id;
+    /// The room of this name, made when it is not there, with its terms set.
+    pub(super) fn room_for(
+        &mut self,
+        now: Now,
+        name: &str,
+        out: &mut Outbox,
+        set: impl FnOnce(&mut Room, &mut Context<'_>),
+    ) -> RoomId {
+        if let Some(id) = self.by_name.get(name).copied() {
+            self.with_room(now, id, out, set);
+            return id;
         }
         let id = RoomId(self.desk.next_id());
         let sid = self.desk.sid("RM_");
-        let cx = Context { now, desk: &mut self.desk, out };
-        self.rooms.insert(id, Room::new(id, sid, name.into(), &cx));
+        let mut cx = Context { now, desk: &mut self.desk, out };
+        let mut room = Room::new(id, sid, name.into(), &cx);
+        set(&mut room, &mut cx);
+        room.report(&mut cx, Happening::RoomStarted);
+        self.rooms.insert(id, room);
         self.by_name.insert(name.into(), id);
         self.sweep_at = self.sweep_at.or(Some(now.instant + SWEEP));
         id
@@ -41,12 +53,14 @@ impl Switchboard {
     /// Ends a room in which nobody is. The relay forgot it with its last participant.
     pub(super) fn end_room(
         &mut self,
-        _now: Now,
+        now: Now,
         id: RoomId,
-        _reason: RoomEndReason,
-        _out: &mut Outbox,
+        reason: RoomEndReason,
+        out: &mut Outbox,
     ) {
         let Some(room) = self.rooms.remove(&id) else { return };
+        let mut cx = Context { now, desk: &mut self.desk, out };
+        room.report(&mut cx, Happening::RoomFinished(reason));
         self.by_name.remove(&room.name);
         if self.rooms.is_empty() {
             self.sweep_at = None;
@@ -64,8 +78,13 @@ impl Switchboard {
                 room.id = RoomId(cx.desk.next_id());
                 room.deserted = Some(now.instant);
             }
-            for participant in std::mem::take(&mut room.participants).into_values() {
+            for mut participant in std::mem::take(&mut room.participants).into_values() {
                 cx.desk.counters.left(reason);
+                let was_active = participant.state == State::Active;
+                participant.state = State::Disconnected;
+                let mut info = participant.info();
+                info.disconnect_reason = told as i32;
+                room.report_gone(&mut cx, &participant, was_active, info);
                 if let Some(connection) = participant.connection {
                     cx.send_encoded(connection, farewell.clone());
                     cx.close(connection);

@@ -73,8 +73,8 @@ impl Room {
         let participant = self.participants.get_mut(&who);
         let track = participant.and_then(|p| p.track_by_sid_mut(&wanted.track_sid));
         let Some(track) = track else { return };
-        track.info.audio_features = wanted.features;
-        track.info.audio_features.truncate(FEATURES_MAX);
+        let features = wanted.features().take(FEATURES_MAX);
+        track.info.audio_features = features.map(|feature| feature as i32).collect();
         if track.is_live() {
             self.announce(cx, who);
         }

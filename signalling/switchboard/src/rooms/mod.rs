@@ -1,6 +1,7 @@
 //! Rooms: who is in them, what they publish, who receives it.
 
 mod admin;
+mod back_end;
 mod bucket;
 mod config;
 mod counters;
@@ -15,6 +16,7 @@ mod participant;
 mod permission;
 mod publish;
 mod publisher;
+mod refresh;
 mod request;
 mod room;
 mod subscribe;
@@ -25,6 +27,7 @@ mod track;
 mod turn;
 
 pub use admin::{AdminError, AdminRequest, AdminResponse, Encoding, ErrorCode};
+pub use back_end::RoomEvent;
 pub use config::{Config, IceServer, Limits, Timeouts};
 pub use counters::{Counters, JoinTimes, LeaveReason, Limit};
 pub use interface::{ConnectionId, Join, JoinError, Now, Outbox};

@@ -2,6 +2,7 @@
 
 use super::permission::Allow;
 use super::publisher::Publisher;
+use super::refresh::Ticket;
 use super::subscriber::{Subscriber, Subscription};
 use super::track::Track;
 use super::{ConnectionId, Limits, Now};
@@ -21,6 +22,7 @@ pub(super) struct Participant {
     pub(super) metadata: String,
     pub(super) attributes: BTreeMap<String, String>,
     pub(super) grants: Grants,
+    pub(super) ticket: Ticket,
     pub(super) kind: Kind,
     pub(super) client_protocol: i32,
     /// Firefox makes its own track ids, so it needs our sids as stream ids.

@@ -1,6 +1,7 @@
 //! Publishing: tracks announced, offered, taken back.
 
 use super::Limit;
+use super::back_end::Happening;
 use super::desk::{Context, Place, Question, Side};
 use super::messages::response;
 use super::participant::Participant;
@@ -177,6 +178,9 @@ impl Room {
         }
         self.forget_track(cx, &gone.info.sid, track);
         if gone.is_live() {
+            if let Some(owner) = self.participants.get(&who) {
+                self.report_track(cx, Happening::TrackUnpublished, owner, &gone.info);
+            }
             self.announce(cx, who);
         }
         self.negotiate_all(cx);

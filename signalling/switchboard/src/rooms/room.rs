@@ -170,14 +170,17 @@ impl Room {
         cx.tell(self.id, Command::RemoveParticipant(who));
         self.speakers.remove(&who);
 
+        let was_active = gone.state == State::Active;
+        gone.state = State::Disconnected;
+        gone.version += 1;
+        let mut info = gone.info();
+        info.tracks.clear();
+        info.disconnect_reason = farewell(reason).0 as i32;
+        self.report_gone(cx, &gone, was_active, info.clone());
         for track in std::mem::take(&mut gone.tracks).into_values() {
             self.forget_track(cx, &track.info.sid, track.id);
         }
-        gone.state = State::Disconnected;
-        gone.version += 1;
         if !gone.grants.hidden {
-            let mut info = gone.info();
-            info.disconnect_reason = farewell(reason).0 as i32;
             self.spread(cx, update(vec![info.clone()]));
             self.departed.push_back((cx.now.instant, info));
             if self.departed.len() > DEPARTED_MAX {

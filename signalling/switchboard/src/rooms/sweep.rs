@@ -29,6 +29,7 @@ impl Room {
                 Due::Silent => self.hang_up(cx, who),
             }
         }
+        self.refresh_due(cx);
         let kept = cx.desk.config.timeouts.resume;
         let old = |at| cx.now.instant.duration_since(at) > kept;
         while self.departed.front().is_some_and(|(at, _)| old(*at)) {

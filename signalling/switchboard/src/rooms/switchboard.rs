@@ -88,7 +88,7 @@ impl Switchboard {
             return self.turn_away(id, DisconnectReason::JoinFailure, Action::Disconnect, out);
         }
 
-        let room = self.room_for(now, &join.claims.video.room, out);
+        let room = self.room_for(now, &join.claims.video.room, out, |_, _| ());
         self.with_room(now, room, out, |room, cx| {
             if let Some(older) = room.by_identity(&join.claims.sub) {
                 room.expel(cx, older, LeaveReason::DuplicateIdentity);

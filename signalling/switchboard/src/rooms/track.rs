@@ -176,6 +176,15 @@ fn is_stereo(add: &proto::AddTrackRequest) -> bool {
     add.stereo || add.audio_features.contains(&(proto::AudioTrackFeature::TfStereo as i32))
 }
 
+/// Layers with numbers that have a meaning: others have no JSON form.
+fn known_layers(layers: &[proto::VideoLayer]) -> Vec<proto::VideoLayer> {
+    let known = |layer: &proto::VideoLayer| proto::VideoLayer {
+        quality: layer.quality() as i32,
+        ..layer.clone()
+    };
+    layers.iter().take(LAYERS_MAX).map(known).collect()
+}
+
 #[expect(deprecated, reason = "SDKs read and write these fields")]
 fn info_of(
     sid: String,
@@ -183,7 +192,7 @@ fn info_of(
     preferred: Option<Codec>,
     add: &proto::AddTrackRequest,
 ) -> proto::TrackInfo {
-    let layers: Vec<_> = add.layers.iter().take(LAYERS_MAX).cloned().collect();
+    let layers = known_layers(&add.layers);
     let mut codecs: Vec<_> = add
         .simulcast_codecs
         .iter()
@@ -191,7 +200,7 @@ fn info_of(
         .map(|codec| proto::SimulcastCodecInfo {
             mime_type: codec_of(&codec.codec).map_or(String::new(), |codec| mime(codec).into()),
             cid: codec.cid.clone(),
-            layers: codec.layers.iter().take(LAYERS_MAX).cloned().collect(),
+            layers: known_layers(&codec.layers),
             ..Default::default()
         })
         .collect();
@@ -213,22 +222,21 @@ fn info_of(
         height: add.height,
         simulcast: layers.len() > 1,
         disable_dtx: add.disable_dtx,
-        source: add.source,
+        source: add.source() as i32,
         layers,
         mime_type: mime(likely).into(),
         codecs,
         stereo: is_stereo(add),
         // Redundant audio is not spoken here.
         disable_red: true,
-        encryption: add.encryption,
+        encryption: add.encryption() as i32,
         stream: add.stream.clone(),
-        audio_features: add.audio_features.iter().take(FEATURES_MAX).copied().collect(),
-        backup_codec_policy: add.backup_codec_policy,
+        audio_features: add.audio_features().take(FEATURES_MAX).map(|f| f as i32).collect(),
+        backup_codec_policy: add.backup_codec_policy() as i32,
         packet_trailer_features: add
-            .packet_trailer_features
-            .iter()
+            .packet_trailer_features()
             .take(FEATURES_MAX)
-            .copied()
+            .map(|feature| feature as i32)
             .collect(),
         ..Default::default()
     }

@@ -61,6 +61,7 @@ impl Room {
             self.permit_from_outside(cx, who, &permission);
         }
         self.announce(cx, who);
+        self.refresh(cx, who);
 
         self.show(who).ok_or_else(AdminError::no_participant)
     }

@@ -39,14 +39,16 @@ impl Switchboard {
             return Err(AdminError::new(ErrorCode::ResourceExhausted, msg));
         }
 
-        self.room_for(now, &asked.name, out);
-        self.in_room(now, &asked.name, out, |room, cx| {
+        let id = self.room_for(now, &asked.name, out, |room, cx| {
             room.change_terms(&asked);
             if !asked.metadata.is_empty() {
                 room.change_metadata(cx, &asked.metadata);
             }
-            Ok(AdminResponse::Room(Box::new(room.info(cx))))
-        })
+        });
+        let cx = Context { now, desk: &mut self.desk, out };
+        let room = self.rooms.get(&id).ok_or_else(AdminError::no_room)?;
+
+        Ok(AdminResponse::Room(Box::new(room.info(&cx))))
     }
 
     pub(super) fn list_rooms(
