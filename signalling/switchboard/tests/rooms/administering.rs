@@ -10,9 +10,7 @@ use livekit_protocol::{DisconnectReason, ParticipantPermission, TrackSource};
 use prost::Message as _;
 use relay_wire::control::{Channel, Command};
 use signalling_switchboard::token::{Claims, Grants};
-use signalling_switchboard::{
-    AdminError, AdminRequest, AdminResponse, ErrorCode, Join, JoinError,
-};
+use signalling_switchboard::{AdminError, AdminRequest, AdminResponse, ErrorCode, Join, JoinError};
 use std::time::Duration;
 
 fn claims() -> Claims {

@@ -1,10 +1,12 @@
 //! Rooms in virtual time: scripted clients, and a relay that answers by itself.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod administering;
 mod garbage;
 mod joining;
 mod limits;
 mod publishing;
+mod reporting;
 mod resuming;
 mod script;
 mod subscribing;

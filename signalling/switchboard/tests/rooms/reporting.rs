@@ -63,7 +63,10 @@ fn a_call_is_told_from_its_beginning_to_its_end() {
     let rooms: BTreeSet<_> = events.iter().map(|e| e["room"]["sid"].to_string()).collect();
     assert_eq!(rooms.len(), 1);
     assert_eq!(events[1]["participant"]["state"], "ACTIVE");
-    assert_eq!((&events[2]["track"]["sid"], &events[2]["track"]["type"]), (&sid.into(), &"VIDEO".into()));
+    assert_eq!(
+        (&events[2]["track"]["sid"], &events[2]["track"]["type"]),
+        (&sid.into(), &"VIDEO".into())
+    );
     assert_eq!(events[2]["participant"]["identity"], "alice");
     assert_eq!(events[6]["participant"]["disconnectReason"], "CLIENT_INITIATED");
     assert_eq!(events[7]["roomEndReason"], "ROOM_END_IDLE_TIMEOUT");

@@ -10,7 +10,10 @@ use relay_wire::control::{
     Request, RoomId, TrackId, TransportId,
 };
 use signalling_switchboard::token::{Claims, Grants};
-use signalling_switchboard::{Config, ConnectionId, Join, Now, Outbox, Switchboard};
+use signalling_switchboard::{
+    AdminError, AdminRequest, AdminResponse, Config, ConnectionId, Join, Now, Outbox, RoomEvent,
+    Switchboard,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -23,6 +26,8 @@ pub(crate) struct World {
     closed: BTreeSet<ConnectionId>,
     /// Everything that the relay was asked for and that was not looked at yet.
     requests: Vec<Request>,
+    /// What the back end is to be told, and was not looked at yet.
+    pub(crate) events: Vec<RoomEvent>,
     /// Refuses the commands it picks.
     pub(crate) refuse: fn(&Command) -> Option<Refusal>,
     opened: u32,
@@ -51,6 +56,7 @@ impl World {
             inboxes: BTreeMap::new(),
             closed: BTreeSet::new(),
             requests: Vec::new(),
+            events: Vec::new(),
             refuse: |_| None,
             opened: 0,
         }
@@ -81,6 +87,7 @@ impl World {
         for connection in out.closes.drain(..) {
             assert!(self.closed.insert(connection), "closed twice");
         }
+        self.events.append(&mut out.events);
         let requests: Vec<Request> = out.requests.drain(..).collect();
         let answers: Vec<_> = requests.iter().map(|r| (r.id, self.answer(&r.command))).collect();
         self.requests.extend(requests);
@@ -156,6 +163,16 @@ impl World {
 
     pub(crate) fn event(&mut self, event: Event) {
         self.run(|board, now, out| board.relay(now, FromRelay::Event(event), out));
+    }
+
+    pub(crate) fn administer(
+        &mut self,
+        claims: &Claims,
+        request: AdminRequest,
+    ) -> Result<AdminResponse, AdminError> {
+        let mut outcome = None;
+        self.run(|board, now, out| outcome = Some(board.administer(now, claims, request, out)));
+        outcome.expect("the switchboard answers")
     }
 
     pub(crate) fn cut(&mut self, client: &Client) {
