@@ -29,7 +29,8 @@ def free_port():
 class Server:
     """`millrace serve` on free ports of loopback; a context that ends it."""
 
-    def __init__(self):
+    def __init__(self, settings=None):
+        self.settings = settings or {}
         self.http, self.media, self.tls = free_port(), free_port(), free_port()
         self.directory = tempfile.TemporaryDirectory(prefix="millrace-interop-")
 
@@ -44,6 +45,7 @@ class Server:
             "turn.tls_listen": f"127.0.0.1:{self.tls}",
             "turn.hostname": "localhost",
             f"turn.users.{USER}": PASSWORD,
+            **self.settings,
         }
         flags = [f for key, value in settings.items() for f in ("--set", f"{key}={value}")]
         self.log = open(os.path.join(self.directory.name, "log"), "w+")

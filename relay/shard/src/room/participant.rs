@@ -5,6 +5,9 @@ use relay_wire::control::ParticipantSpec;
 /// Transports of one participant.
 pub(super) const LINKS_MAX: usize = 4;
 
+/// `DataPacket { participant_identity: "" }` with the field written out: a hidden sender's stamp.
+const NAMELESS: [u8; 2] = [4 << 3 | 2, 0];
+
 /// A participant's state.
 pub(super) struct Participant {
     pub(super) spec: ParticipantSpec,
@@ -41,8 +44,14 @@ impl Participant {
     }
 
     fn restamp(&mut self) {
-        let identity = field(5, self.spec.identity.as_bytes());
-        self.user_stamp = field(2, &identity);
+        // Who is nameless outside stays so inside.
+        let mut inside = match self.spec.stamp.starts_with(&NAMELESS) {
+            true => field(1, b""),
+            false => Vec::new(),
+        };
+        let name = if inside.is_empty() { self.spec.identity.as_bytes() } else { b"" };
+        inside.extend(field(5, name));
+        self.user_stamp = field(2, &inside);
     }
 }
 

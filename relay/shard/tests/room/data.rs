@@ -65,6 +65,18 @@ fn the_name_inside_a_user_packet_is_the_senders_too() {
 }
 
 #[test]
+fn a_nameless_sender_is_nameless_inside_too() {
+    let mut world = call();
+    let stamp = vec![0x22, 0, 0x8a, 0x01, 0];
+    let hidden = relay_wire::control::ParticipantSpec { stamp, ..World::participant(1) };
+    world.command(&Command::Participant(hidden));
+    send(&mut world, &[2 << 3 | 2, 4, 5 << 3 | 2, 2, b'm', b'e']);
+
+    let received = &world.egress.data[0].2;
+    assert!(received.ends_with(&[0x8a, 0x01, 0, 2 << 3 | 2, 4, 1 << 3 | 2, 0, 5 << 3 | 2, 0]));
+}
+
+#[test]
 fn who_may_not_publish_or_subscribe_does_not() {
     let mut world = call();
     let deaf =

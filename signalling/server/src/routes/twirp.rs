@@ -18,14 +18,14 @@ const SERVICE: &str = "livekit.RoomService";
 /// Answers one call, in the encoding of the request; errors are always JSON.
 pub(super) async fn call(
     State(server): State<Arc<Server>>,
-    Path((service, name)): Path<(String, String)>,
+    Path(path): Path<String>,
     method: Method,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
     let answered = async {
-        let encoding = encoding(&service, &name, &method, &headers)?;
-        let response = answer(&server, &name, encoding, &headers, body).await?;
+        let (name, encoding) = encoding(&path, &method, &headers)?;
+        let response = answer(&server, name, encoding, &headers, body).await?;
         Ok((encoding, response))
     };
     match answered.await {
@@ -36,32 +36,30 @@ pub(super) async fn call(
     }
 }
 
-/// Any other path under `/twirp`.
-pub(super) async fn no_such_route() -> Response {
-    refuse(&bad_route("expected /twirp/livekit.RoomService/METHOD"))
-}
-
-fn encoding(
-    service: &str,
-    name: &str,
+/// The method that is called, and the encoding of its request.
+fn encoding<'a>(
+    path: &'a str,
     method: &Method,
     headers: &HeaderMap,
-) -> Result<Encoding, AdminError> {
-    if service != SERVICE {
-        return Err(bad_route(&format!("no service {service}: only {SERVICE}")));
-    }
+) -> Result<(&'a str, Encoding), AdminError> {
+    let name = path.strip_prefix(SERVICE).and_then(|rest| rest.strip_prefix('/'));
+    let Some(name) = name else {
+        return Err(bad_route(&format!("expected /twirp/{SERVICE}/METHOD")));
+    };
     if method != Method::POST {
         return Err(bad_route(&format!("{method} {name}: only POST is allowed")));
     }
     let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let given = given.unwrap_or_default();
 
-    Encoding::of(given).ok_or_else(|| {
+    let encoding = Encoding::of(given).ok_or_else(|| {
         let msg = format!(
             "unexpected Content-Type {given:?}: use application/protobuf or application/json"
         );
         bad_route(&msg)
-    })
+    })?;
+
+    Ok((name, encoding))
 }
 
 async fn answer(

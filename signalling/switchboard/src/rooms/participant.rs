@@ -14,6 +14,10 @@ use relay_wire::control::{ParticipantId, ParticipantSpec, Quality, TrackId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
+/// `DataPacket { participant_identity: "", participant_sid: "" }` with both fields written out: they
+/// overwrite what the sender says of itself, so that nobody learns of a hidden one.
+const NAMELESS: [u8; 5] = [4 << 3 | 2, 0, 0x8a, 0x01, 0];
+
 pub(super) struct Participant {
     pub(super) id: ParticipantId,
     pub(super) sid: String,
@@ -104,10 +108,11 @@ impl Participant {
             participant_sid: self.sid.clone(),
             ..Default::default()
         };
+        let stamp = if self.grants.hidden { NAMELESS.to_vec() } else { stamp.encode_to_vec() };
         ParticipantSpec {
             participant: self.id,
             identity: self.identity.clone(),
-            stamp: stamp.encode_to_vec(),
+            stamp,
             can_publish_data: self.grants.may_publish_data(),
             can_subscribe: self.grants.may_subscribe(),
         }

@@ -12,6 +12,27 @@ use signalling_switchboard::{Config, Join, JoinError};
 use std::time::Duration;
 
 #[test]
+fn what_a_hidden_participant_sends_does_not_name_it() {
+    let mut world = World::new();
+    let mut claims = World::claims("alice");
+    claims.video.hidden = true;
+    world.join_with(Join::new(claims));
+    let spec = world.commands().into_iter().find_map(|command| match command {
+        Command::Participant(spec) => Some(spec),
+        _ => None,
+    });
+    let said = proto::DataPacket {
+        participant_identity: "alice".into(),
+        participant_sid: "PA_x".into(),
+        ..Default::default()
+    };
+    let mut sent = said.encode_to_vec();
+    sent.extend(spec.unwrap().stamp);
+    let packet = proto::DataPacket::decode(&*sent).unwrap();
+    assert_eq!((packet.participant_identity.as_str(), packet.participant_sid.as_str()), ("", ""));
+}
+
+#[test]
 fn first_message_is_a_complete_join_response_then_comes_the_offer() {
     let mut world = World::new();
     let alice = world.join_with(Join::new(World::claims("alice")));
@@ -95,6 +116,7 @@ fn empty_room_is_forgotten_and_the_next_one_is_another() {
     world.say(&alice, Say::Leave(proto::LeaveRequest::default()));
 
     assert!(matches!(world.commands()[..], [Command::RemoveParticipant(_)]));
+    world.sleep(Duration::from_secs(22));
     assert_eq!(world.board.counters().rooms, 0);
     assert_eq!(world.board.next_timeout(), None);
     assert_ne!(world.join("alice").sid, alice.sid);

@@ -109,7 +109,7 @@ fn participant_without_media_is_kept_for_less() {
     let alice = world.join_with(Join::new(World::claims("alice")));
     world.cut(&alice);
     world.sleep(Duration::from_secs(17));
-    assert_eq!(world.board.counters().rooms, 0);
+    assert_eq!(world.board.counters().participants, 0);
 }
 
 #[test]
@@ -139,8 +139,9 @@ fn relay_that_starts_afresh_makes_everybody_join_afresh() {
         assert_eq!(leave_of(&world.read(client)).unwrap().action(), Action::Reconnect);
         assert!(world.is_closed(client.connection));
     }
-    assert_eq!(world.board.counters().rooms, 0);
-    assert_eq!(world.board.counters().requests_pending, 0);
+    let counters = world.board.counters();
+    assert_eq!((counters.rooms, counters.participants), (1, 0), "the room waits for them");
+    assert_eq!(counters.requests_pending, 0);
     world.join("alice");
 }
 
