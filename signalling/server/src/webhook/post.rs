@@ -4,6 +4,7 @@ use super::url::WebhookUrl;
 use super::{Entry, Webhook};
 use crate::StartError;
 use axum::body::{Body, to_bytes};
+use axum::http::uri::{Authority, PathAndQuery};
 use axum::http::{Request, StatusCode, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -49,8 +50,8 @@ impl Poster {
         entry: &Entry,
         unix_seconds: u64,
     ) -> Result<StatusCode, Failure> {
-        let target = self.url.uri.path_and_query().map_or("/", |target| target.as_str());
-        let host = self.url.uri.authority().map_or("", |authority| authority.as_str());
+        let target = self.url.uri.path_and_query().map_or("/", PathAndQuery::as_str);
+        let host = self.url.uri.authority().map_or("", Authority::as_str);
         let request = Request::post(target)
             .header(header::HOST, host)
             .header(header::CONTENT_TYPE, "application/webhook+json")
@@ -91,10 +92,8 @@ async fn exchange(
     tokio::pin!(connection, answered);
     tokio::select! {
         status = &mut answered => status,
-        ended = &mut connection => {
-            ended?;
-            answered.await
-        }
+        // However it ended: when the status has come, it counts, whatever came after it.
+        _ = &mut connection => answered.await,
     }
 }
 

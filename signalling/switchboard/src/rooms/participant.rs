@@ -14,8 +14,8 @@ use relay_wire::control::{ParticipantId, ParticipantSpec, Quality, TrackId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-/// `DataPacket { participant_identity: "", participant_sid: "" }` with both fields written out: they
-/// overwrite what the sender says of itself, so that nobody learns of a hidden one.
+/// `DataPacket { participant_identity: "", participant_sid: "" }` with both fields written out.
+/// They overwrite what the sender says of itself, so that nobody learns of a hidden one.
 const NAMELESS: [u8; 5] = [4 << 3 | 2, 0, 0x8a, 0x01, 0];
 
 pub(super) struct Participant {

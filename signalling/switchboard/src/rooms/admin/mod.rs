@@ -9,6 +9,7 @@ pub use codec::{AdminRequest, AdminResponse, Encoding};
 pub use error::{AdminError, ErrorCode};
 
 use super::desk::Context;
+use super::participant::Participant;
 use super::room::Room;
 use super::{Now, Outbox, Switchboard};
 use crate::token::Claims;
@@ -36,7 +37,7 @@ impl Switchboard {
             AdminRequest::DeleteRoom(asked) => self.delete_room(now, &asked.room, out),
             AdminRequest::ListParticipants(asked) => {
                 self.in_room(now, &asked.room, out, |room, _| {
-                    let participants = room.participants.values().map(|p| p.info()).collect();
+                    let participants = room.participants.values().map(Participant::info).collect();
                     let listed = proto::ListParticipantsResponse { participants };
                     Ok(AdminResponse::Participants(listed))
                 })
