@@ -68,7 +68,7 @@ impl Room {
         &mut self,
         cx: &mut Context<'_>,
         who: ParticipantId,
-        wanted: proto::UpdateLocalAudioTrack,
+        wanted: &proto::UpdateLocalAudioTrack,
     ) {
         let participant = self.participants.get_mut(&who);
         let track = participant.and_then(|p| p.track_by_sid_mut(&wanted.track_sid));

@@ -31,7 +31,7 @@ impl Room {
             Request::SyncState(state) => self.sync(cx, who, state),
             Request::Ping(_) | Request::PingReq(_) => self.pong(cx, who, &request),
             Request::UpdateMetadata(wanted) => self.update_metadata(cx, who, wanted),
-            Request::UpdateAudioTrack(wanted) => self.update_audio(cx, who, wanted),
+            Request::UpdateAudioTrack(wanted) => self.update_audio(cx, who, &wanted),
             Request::UpdateVideoTrack(wanted) => self.update_video(cx, who, &wanted),
             Request::PublishDataTrackRequest(wanted) => {
                 self.unsupported(cx, who, Copy::PublishDataTrack(wanted));

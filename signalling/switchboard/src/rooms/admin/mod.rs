@@ -32,7 +32,7 @@ impl Switchboard {
             return Err(error);
         }
         match request {
-            AdminRequest::CreateRoom(asked) => self.create_room(now, *asked, out),
+            AdminRequest::CreateRoom(asked) => self.create_room(now, &asked, out),
             AdminRequest::ListRooms(asked) => Ok(self.list_rooms(now, &asked, out)),
             AdminRequest::DeleteRoom(asked) => self.delete_room(now, &asked.room, out),
             AdminRequest::ListParticipants(asked) => {

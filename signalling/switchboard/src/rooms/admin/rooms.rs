@@ -18,7 +18,7 @@ impl Switchboard {
     pub(super) fn create_room(
         &mut self,
         now: Now,
-        asked: proto::CreateRoomRequest,
+        asked: &proto::CreateRoomRequest,
         out: &mut Outbox,
     ) -> Outcome {
         let limits = self.desk.config.limits;
@@ -40,7 +40,7 @@ impl Switchboard {
         }
 
         let id = self.room_for(now, &asked.name, out, |room, cx| {
-            room.change_terms(&asked);
+            room.change_terms(asked);
             if !asked.metadata.is_empty() {
                 room.change_metadata(cx, &asked.metadata);
             }
