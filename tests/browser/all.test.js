@@ -6,3 +6,4 @@ import './test/turn.test.js';
 import './test/refusal.test.js';
 import './test/keyboard.test.js';
 import './test/resume.test.js';
+import './test/whip.test.js';

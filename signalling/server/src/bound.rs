@@ -109,8 +109,13 @@ impl Bound {
         let (hub, handle) =
             Hub::new(switchboard, Relay::start(link), mouth, Arc::clone(&metrics), limits);
         let (stop, stopped) = watch::channel(false);
-        let server =
-            Server { config, hub: handle, metrics: Arc::clone(&metrics), stop: stopped.clone() };
+        let server = Server {
+            config,
+            hub: handle,
+            metrics: Arc::clone(&metrics),
+            offers: crate::routes::whip::Offers::new(),
+            stop: stopped.clone(),
+        };
         let router = routes::router(Arc::new(server));
         let slots = Arc::new(Semaphore::new(limits.connections));
 
@@ -128,11 +133,7 @@ impl Bound {
             };
             tasks.spawn(acceptor.run(stopped.clone()));
         }
-        tasks.spawn(async move {
-            if let Err(error) = stun.serve(stun_counters, stopped).await {
-                tracing::error!(%error, "the STUN service does not start");
-            }
-        });
+        tasks.spawn(serve_stun(stun, stun_counters, stopped));
         let watch = tokio::spawn(async move {
             if let Some(certificate) = certificate {
                 certificate.watch().await;
@@ -151,5 +152,11 @@ impl Bound {
         }
 
         ended
+    }
+}
+
+async fn serve_stun(stun: Stun, counters: stun::Counters, stopped: watch::Receiver<bool>) {
+    if let Err(error) = stun.serve(counters, stopped).await {
+        tracing::error!(%error, "the STUN service does not start");
     }
 }

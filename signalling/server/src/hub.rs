@@ -9,7 +9,7 @@ use relay_wire::control::{Event, Message};
 use signalling_switchboard::token::Claims;
 use signalling_switchboard::{
     AdminError, AdminRequest, AdminResponse, ConnectionId, Counters, Join, JoinError, Now, Outbox,
-    Switchboard,
+    RequestId, SessionReply, SessionRequest, Switchboard,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -33,6 +33,8 @@ pub(crate) enum Input {
         request: AdminRequest,
         reply: oneshot::Sender<Result<AdminResponse, AdminError>>,
     },
+    /// A WHIP or WHEP request.
+    Session { request: Box<SessionRequest>, reply: oneshot::Sender<SessionReply> },
     /// What are the counters now?
     Counters(oneshot::Sender<Counters>),
 }
@@ -86,6 +88,13 @@ impl HubHandle {
         answer.await.ok()
     }
 
+    /// The reply to a WHIP or WHEP request; `None` when the hub has ended.
+    pub(crate) async fn session(&self, request: SessionRequest) -> Option<SessionReply> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Input::Session { request: Box::new(request), reply }).await;
+        answer.await.ok()
+    }
+
     /// The switchboard's counters; `None` when the hub has ended.
     pub(crate) async fn counters(&self) -> Option<Counters> {
         let (reply, answer) = oneshot::channel();
@@ -99,6 +108,9 @@ pub(crate) struct Hub {
     switchboard: Switchboard,
     relay: Relay,
     clients: HashMap<ConnectionId, Client>,
+    /// Who waits for the reply to a WHIP or WHEP request; the switchboard replies to each.
+    sessions: HashMap<RequestId, oneshot::Sender<SessionReply>>,
+    next_request: u64,
     /// WebSocket tasks that have not said `Disconnected`.
     open: usize,
     /// Whether nobody is let in any more.
@@ -132,6 +144,8 @@ impl Hub {
             switchboard,
             relay,
             clients: HashMap::new(),
+            sessions: HashMap::new(),
+            next_request: 0,
             open: 0,
             stopping: false,
             out: Outbox::default(),
@@ -209,6 +223,15 @@ impl Hub {
                 let outcome = self.switchboard.administer(now(), &claims, request, &mut self.out);
                 let _ = reply.send(outcome);
             }
+            Input::Session { request, reply } => {
+                if self.stopping {
+                    return;
+                }
+                self.next_request += 1;
+                let id = RequestId(self.next_request);
+                self.sessions.insert(id, reply);
+                self.switchboard.session(now(), id, *request, &mut self.out);
+            }
             Input::Counters(reply) => {
                 let _ = reply.send(self.switchboard.counters());
             }
@@ -248,6 +271,12 @@ impl Hub {
             if let Some(Client { queue, alive, .. }) = self.clients.remove(&connection) {
                 // A full queue drops the sign of life: the WebSocket ends at once.
                 let _ = queue.try_send(Outgoing::Close(alive));
+            }
+        }
+        for (request, reply) in self.out.replies.drain(..) {
+            if let Some(waiting) = self.sessions.remove(&request) {
+                // The asker may have gone: its session ends by itself when no media comes.
+                let _ = waiting.send(reply);
             }
         }
         for request in self.out.requests.drain(..) {

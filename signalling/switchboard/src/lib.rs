@@ -6,7 +6,8 @@ pub mod sdp;
 pub mod token;
 
 pub use rooms::{
-    AdminError, AdminRequest, AdminResponse, Config, ConnectionId, Counters, Encoding, ErrorCode,
-    IceServer, Join, JoinError, JoinTimes, LeaveReason, Limit, Limits, Now, Outbox, RoomEvent,
+    AdminError, AdminRequest, AdminResponse, Config, ConnectionId, Counters, Credentials, Encoding,
+    ErrorCode, IceServer, Join, JoinError, JoinTimes, LeaveReason, Limit, Limits, Now, Outbox,
+    RequestId, RoomEvent, SessionError, SessionOffer, SessionReply, SessionRequest, SessionRole,
     Switchboard, Timeouts,
 };

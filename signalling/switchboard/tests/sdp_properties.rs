@@ -3,7 +3,9 @@
 
 use proptest::prelude::*;
 use relay_wire::control::{Codec, Fingerprint, Hash, Opened};
-use signalling_switchboard::sdp::{Description, Local, Receive, accepted, answer};
+use signalling_switchboard::sdp::{
+    Description, Fragment, Local, Receive, accepted, answer, restarted,
+};
 
 const FIXTURES: [&str; 4] = [
     include_str!("fixtures/chromium-publisher.sdp"),
@@ -12,18 +14,22 @@ const FIXTURES: [&str; 4] = [
     include_str!("fixtures/python-publisher.sdp"),
 ];
 
-fn check(text: &str) -> Result<(), TestCaseError> {
-    let Ok(offer) = Description::parse(text) else { return Ok(()) };
-    let _ = offer.remote();
-    let _ = accepted(&offer, "2", Codec::Vp8);
-    let opened = Opened {
+fn opened() -> Opened {
+    Opened {
         shard: 0,
         ufrag: "00abcdefgh".into(),
         pwd: "0123456789abcdef0123456789abcdef".into(),
         fingerprint: Fingerprint { hash: Hash::Sha256, digest: vec![9; 32] },
         candidates: Vec::new(),
         candidates_tcp: Vec::new(),
-    };
+    }
+}
+
+fn check(text: &str) -> Result<(), TestCaseError> {
+    let Ok(offer) = Description::parse(text) else { return Ok(()) };
+    let _ = offer.remote();
+    let _ = accepted(&offer, "2", Codec::Vp8);
+    let opened = opened();
     let local = Local { transport: &opened, session: 1, version: 1, data_message_bytes: 65_535 };
     let receive = vec![Some(Receive::default()); offer.sections.len()];
     let codecs = [Codec::Vp8, Codec::H264, Codec::Opus];
@@ -81,5 +87,53 @@ proptest! {
             bytes[at] = byte;
         }
         check(&String::from_utf8_lossy(&bytes))?;
+    }
+
+    #[test]
+    fn fragments_of_any_bytes(
+        bytes in prop::collection::vec(any::<u8>(), 0..400),
+        lines in prop::collection::vec((0usize..7, "[ -~]{0,12}"), 0..12),
+    ) {
+        let _ = Fragment::parse(&String::from_utf8_lossy(&bytes));
+        let starts =
+            ["a=ice-ufrag:", "a=ice-pwd:", "a=candidate:", "a=end-of-candidates", "m=", "a", ""];
+        let lines = lines.into_iter().map(|(start, rest)| format!("{}{rest}\r\n", starts[start]));
+        let _ = Fragment::parse(&lines.collect::<String>());
+    }
+
+    #[test]
+    fn well_formed_fragments_are_read_back(
+        ufrag in "[a-zA-Z0-9+/]{4,256}",
+        pwd in "[a-zA-Z0-9+/]{22,256}",
+        named in any::<bool>(),
+        above in any::<bool>(),
+        candidates in prop::collection::vec((any::<u32>(), any::<[u8; 4]>(), 1u16..), 0..8),
+        end in prop::sample::select(vec!["\r\n", "\n"]),
+    ) {
+        let credentials = [format!("a=ice-ufrag:{ufrag}"), format!("a=ice-pwd:{pwd}")];
+        let mut lines = vec!["m=audio 9 UDP/TLS/RTP/SAVPF 0".to_owned(), "a=mid:0".to_owned()];
+        if named {
+            let at = if above { 0 } else { lines.len() };
+            lines.splice(at..at, credentials);
+        }
+        for (priority, address, port) in candidates {
+            let address = std::net::Ipv4Addr::from(address);
+            lines.push(format!("a=candidate:1 1 udp {priority} {address} {port} typ host"));
+        }
+        lines.push("a=end-of-candidates".into());
+        let text: String = lines.iter().flat_map(|line| [line.as_str(), end]).collect();
+
+        let credentials = named.then_some((ufrag, pwd));
+        prop_assert_eq!(Fragment::parse(&text), Ok(Fragment { credentials }));
+    }
+}
+
+#[test]
+fn our_own_fragment_is_read_back() {
+    let opened = opened();
+    for fixture in FIXTURES {
+        let text = restarted(&Description::parse(fixture).unwrap(), &opened);
+        let credentials = Some((opened.ufrag.clone(), opened.pwd.clone()));
+        assert_eq!(Fragment::parse(&text), Ok(Fragment { credentials }), "{text}");
     }
 }

@@ -5,6 +5,7 @@ use super::exit::Terms;
 use super::header::MID_MAX;
 use super::link::Source;
 use super::participant::Participant;
+use super::rewrite::Tail;
 use super::subscription::Subscription;
 use super::track::{LAYERS_MAX, Track};
 use crate::{Egress, Outbox};
@@ -206,9 +207,10 @@ impl Room {
             return Err(Refusal::Full);
         }
         let mut start = |ssrc| {
-            home.resume(ssrc).unwrap_or_else(|| self.random.random::<u16>() & SEQUENCE_START_MAX)
+            home.resume(ssrc)
+                .unwrap_or_else(|| Tail::fresh(self.random.random::<u16>() & SEQUENCE_START_MAX))
         };
-        let sequences = (start(spec.ssrc), spec.rtx_ssrc.map_or(0, start));
+        let tails = (start(spec.ssrc), spec.rtx_ssrc.map_or_else(Tail::default, start));
         home.subscriptions.insert(spec.ssrc, spec.subscription);
         if let Some(ssrc) = spec.rtx_ssrc {
             home.subscriptions.insert(ssrc, spec.subscription);
@@ -216,7 +218,7 @@ impl Room {
         let id = spec.subscription;
         self.by_subscription.insert(id, (place, track.subscriptions.len()));
         let terms = Terms::new(spec);
-        track.subscriptions.push(Subscription::new(id, link, terms, sequences));
+        track.subscriptions.push(Subscription::new(id, link, terms, tails));
 
         Ok(())
     }

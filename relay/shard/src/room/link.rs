@@ -3,6 +3,7 @@
 use super::arrivals::Arrivals;
 use super::estimate::Estimate;
 use super::quality::Meter;
+use super::rewrite::Tail;
 use crate::hash::{Map, map};
 use relay_wire::control::{DataRole, Extensions, ParticipantId, SubscriptionId, TransportId};
 use std::time::Duration;
@@ -31,11 +32,12 @@ pub(super) struct Outlet {
     pub(super) connected: bool,
 }
 
-/// Numbers that an SSRC used on this transport: with the same key they must not be used again.
+/// Numbers that an SSRC used on this transport: with the same key they must not be used again, and
+/// a receiver that knows the SSRC takes what comes next for more of the same stream.
 #[derive(Clone, Copy)]
 struct Retired {
     ssrc: u32,
-    next: u16,
+    tail: Tail,
 }
 
 /// A transport, as its room knows it.
@@ -155,16 +157,16 @@ impl Link {
     }
 
     /// Remembers where an SSRC's numbers ended.
-    pub(super) fn retire(&mut self, ssrc: u32, next: u16) {
+    pub(super) fn retire(&mut self, ssrc: u32, tail: Tail) {
         self.retired.retain(|retired| retired.ssrc != ssrc);
         if self.retired.len() == RETIRED_MAX {
             self.retired.remove(0);
         }
-        self.retired.push(Retired { ssrc, next });
+        self.retired.push(Retired { ssrc, tail });
     }
 
     /// Where an SSRC must go on, if it was used before.
-    pub(super) fn resume(&self, ssrc: u32) -> Option<u16> {
-        self.retired.iter().find(|retired| retired.ssrc == ssrc).map(|retired| retired.next)
+    pub(super) fn resume(&self, ssrc: u32) -> Option<Tail> {
+        self.retired.iter().find(|retired| retired.ssrc == ssrc).map(|retired| retired.tail)
     }
 }

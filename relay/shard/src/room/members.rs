@@ -126,12 +126,12 @@ impl Room {
             self.by_subscription.insert(moved.id, (track, place));
         }
         if let Some(link) = self.links.get_mut(removed.link) {
-            let (next, rtx_next) = removed.next_sequences();
+            let (media, rtx) = removed.tails();
             link.subscriptions.remove(&removed.terms.ssrc);
-            link.retire(removed.terms.ssrc, next);
+            link.retire(removed.terms.ssrc, media);
             if let Some(ssrc) = removed.terms.rtx_ssrc {
                 link.subscriptions.remove(&ssrc);
-                link.retire(ssrc, rtx_next);
+                link.retire(ssrc, rtx);
             }
         }
 

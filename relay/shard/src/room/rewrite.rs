@@ -59,6 +59,24 @@ pub(super) enum Skip {
     Nothing,
 }
 
+/// Where the numbers of an SSRC ended: another subscription may go on from there.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tail {
+    /// The next sequence number.
+    pub(super) next: u16,
+    timestamp: u32,
+    at: Option<Instant>,
+    picture: u16,
+    tl0: u8,
+}
+
+impl Tail {
+    /// Of an SSRC that was never used.
+    pub(super) fn fresh(next: u16) -> Self {
+        Self { next, ..Self::default() }
+    }
+}
+
 /// The mapping of one subscription.
 pub(super) struct Rewrite {
     current: Segment,
@@ -75,20 +93,31 @@ pub(super) struct Rewrite {
 }
 
 impl Rewrite {
-    /// Begins at `sequence`, which should be below 0x8000: a receiver that misses the first
-    /// packets must not guess a rollover (RFC 3711, section 3.3.1).
-    pub(super) fn new(sequence: u16) -> Self {
+    /// Goes on behind `tail`. A fresh one should begin below 0x8000: a receiver that misses the
+    /// first packets must not guess a rollover (RFC 3711, section 3.3.1).
+    pub(super) fn new(tail: Tail) -> Self {
         let none = Segment { layer: 0, source: 0, egress: 0, timestamp: 0, picture: 0, tl0: 0 };
         Self {
             current: none,
             started: false,
-            next: 0x1_0000 + u64::from(sequence),
-            timestamp: 0,
-            at: None,
-            picture: 0,
-            tl0: 0,
+            next: 0x1_0000 + u64::from(tail.next),
+            timestamp: tail.timestamp,
+            at: tail.at,
+            picture: tail.picture,
+            tl0: tail.tl0,
             older: Box::new([None; SEGMENTS]),
             newest: 0,
+        }
+    }
+
+    /// Where the numbers end now.
+    pub(super) fn tail(&self) -> Tail {
+        Tail {
+            next: self.next as u16,
+            timestamp: self.timestamp,
+            at: self.at,
+            picture: self.picture,
+            tl0: self.tl0,
         }
     }
 
@@ -209,7 +238,8 @@ impl Rewrite {
         let ticks = (elapsed.as_micros() * u128::from(rate) / 1_000_000) as u32;
         let by_arrival = self.timestamp.wrapping_add(ticks.max(1));
         let by_source = source.timestamp.wrapping_add(self.current.timestamp);
-        let same_run = layer == self.current.layer
+        let same_run = self.current.egress > 0
+            && layer == self.current.layer
             && source.sequence.wrapping_sub(self.current.source) < 0x1_0000;
         let drift = by_source.wrapping_sub(by_arrival) as i32;
         let believable = u64::from(drift.unsigned_abs()) < u64::from(rate) * DRIFT_MAX.as_secs();

@@ -3,7 +3,7 @@
 use super::exit::{Exit, Terms};
 use super::link::Outlet;
 use super::media::{Media, rate};
-use super::rewrite::{Rewrite, Skip};
+use super::rewrite::{Rewrite, Skip, Tail};
 use crate::Egress;
 use relay_wire::control::{Choice, SubscriptionId};
 use std::time::{Duration, Instant};
@@ -67,12 +67,12 @@ pub(super) struct Subscription {
 }
 
 impl Subscription {
-    /// A subscription that starts with these sequence numbers, of media and of retransmissions.
+    /// A subscription that starts with these numbers, of media and of retransmissions.
     pub(super) fn new(
         id: SubscriptionId,
         link: usize,
         terms: Terms,
-        (sequence, rtx_sequence): (u16, u16),
+        (media, rtx): (Tail, Tail),
     ) -> Self {
         Self {
             id,
@@ -83,8 +83,8 @@ impl Subscription {
             current: None,
             waiting: None,
             sent: Sent::default(),
-            rewrite: Rewrite::new(sequence),
-            rtx_sequence,
+            rewrite: Rewrite::new(media),
+            rtx_sequence: rtx.next,
             resent: Box::default(),
             credit: 0,
         }
@@ -130,9 +130,9 @@ impl Subscription {
         self.rewrite.timestamp_offset()
     }
 
-    /// The next sequence numbers, of media and of retransmissions.
-    pub(super) fn next_sequences(&self) -> (u16, u16) {
-        (self.rewrite.next() as u16, self.rtx_sequence)
+    /// Where its numbers end, of media and of retransmissions.
+    pub(super) fn tails(&self) -> (Tail, Tail) {
+        (self.rewrite.tail(), Tail::fresh(self.rtx_sequence))
     }
 
     /// Replaces the terms. What was sent under others cannot be repeated: a repetition under the

@@ -153,6 +153,24 @@ fn an_ssrc_that_is_used_again_does_not_repeat_numbers() {
 }
 
 #[test]
+fn an_ssrc_that_is_used_again_goes_on_in_time() {
+    let mut world = World::with_call(&[], 1);
+    let mut stream = Stream::audio(20);
+    let before = world.receive(&stream.packet(b"x"))[0].header().timestamp;
+    world.command(&Command::Unsubscribe(SubscriptionId(1100)));
+    let mut spec = World::audio_subscription(0);
+    spec.subscription = SubscriptionId(4);
+    world.subscribe(&spec);
+    world.sleep_ms(500);
+
+    // As if another publisher came, with a clock of its own.
+    stream.fixed.timestamp = before.wrapping_add(3_000_000_000);
+    let after = world.receive(&stream.next().packet(b"x"))[0].header().timestamp;
+    let step = after.wrapping_sub(before);
+    assert!((24_000..=25_000).contains(&step), "half a second, not {step} ticks");
+}
+
+#[test]
 fn a_room_ends_empty_and_asks_for_no_more_time() {
     let mut world = World::with_call(&[], 3);
     world.receive(&Stream::video(30, None).packet(&vp8(true, 1, 1, b"")));

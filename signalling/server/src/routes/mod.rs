@@ -5,6 +5,7 @@ mod rtc;
 pub(crate) mod status;
 mod token;
 mod twirp;
+pub(crate) mod whip;
 
 use crate::accept::Peer;
 use crate::hub::HubHandle;
@@ -24,6 +25,8 @@ pub(crate) struct Server {
     pub(crate) config: Config,
     pub(crate) hub: HubHandle,
     pub(crate) metrics: Arc<Metrics>,
+    /// How many WHIP and WHEP offers each address may make.
+    pub(crate) offers: whip::Offers,
     /// Turns true when the server stops.
     pub(crate) stop: watch::Receiver<bool>,
 }
@@ -37,6 +40,7 @@ pub(crate) fn router(server: Arc<Server>) -> Router {
         .route("/rtc/v1/validate", get(not_supported))
         .route("/token", post(token::mint))
         .route("/twirp/{*path}", any(twirp::call))
+        .merge(whip::routes())
         .route("/metrics", get(status::metrics))
         .route("/healthz", get(status::health))
         .route("/readyz", get(status::ready))
@@ -64,6 +68,9 @@ async fn every_answer(
         _ => next.run(request).await,
     };
     cors(response.headers_mut(), &method);
+    if method == Method::OPTIONS {
+        whip::options(path.as_ref(), response.headers_mut());
+    }
     let route = path.as_ref().map_or("page", |path| path.as_str());
     server.metrics.request(route, response.status());
 
@@ -76,8 +83,9 @@ pub(crate) fn cors(headers: &mut HeaderMap, method: &Method) {
     set(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
     set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     set(header::REFERRER_POLICY, "no-referrer");
+    set(header::ACCESS_CONTROL_EXPOSE_HEADERS, whip::EXPOSED_HEADERS);
     if method == Method::OPTIONS {
-        set(header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, POST, OPTIONS");
+        set(header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, POST, PATCH, DELETE, OPTIONS");
         // The star does not stand for Authorization (Fetch standard, section 3.2.3).
         set(header::ACCESS_CONTROL_ALLOW_HEADERS, "*, Authorization");
         set(header::ACCESS_CONTROL_MAX_AGE, "86400");

@@ -37,7 +37,10 @@ pub(crate) struct World {
 /// An answer, taken apart.
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    /// In lower case.
     pub(crate) head: String,
+    /// As it came.
+    pub(crate) raw: String,
     pub(crate) body: String,
 }
 
@@ -179,12 +182,19 @@ pub(crate) async fn answer(mut stream: impl tokio::io::AsyncRead + Unpin) -> Ans
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
     let status = head.get(9..12).and_then(|status| status.parse().ok()).unwrap_or(0);
 
-    Answer { status, head: head.to_ascii_lowercase(), body: body.to_owned() }
+    Answer { status, head: head.to_ascii_lowercase(), raw: head.to_owned(), body: body.to_owned() }
 }
 
 impl Answer {
     pub(crate) fn has(&self, header: &str) -> bool {
         self.head.lines().any(|line| line == header)
+    }
+
+    /// A header's value in the case in which it came.
+    pub(crate) fn raw_header(&self, name: &str) -> String {
+        let mut pairs = self.raw.lines().filter_map(|line| line.split_once(": "));
+        let found = pairs.find(|(known, _)| known.eq_ignore_ascii_case(name));
+        found.expect("the header").1.to_owned()
     }
 
     pub(crate) fn has_cors(&self) -> bool {

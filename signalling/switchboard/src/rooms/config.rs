@@ -70,6 +70,8 @@ pub struct Limits {
     pub pending_tracks: usize,
     /// m-lines of one subscriber.
     pub subscriber_sections: usize,
+    /// WHIP and WHEP sessions.
+    pub sessions: usize,
     /// Bytes of one signalling message.
     pub message_bytes: usize,
     /// Messages of one connection in a second, sustained.
@@ -96,6 +98,7 @@ impl Default for Limits {
             participant_tracks: 32,
             pending_tracks: 16,
             subscriber_sections: 256,
+            sessions: 10_000,
             message_bytes: 512 * 1024,
             messages_a_second: 50,
             message_burst: 500,
@@ -123,6 +126,8 @@ pub struct Timeouts {
     pub resume_unconnected: Duration,
     /// How long an offer of ours may stay unanswered.
     pub answer: Duration,
+    /// How long the media of a WHIP or WHEP session may take to stand.
+    pub connect: Duration,
     /// How often connection quality is told.
     pub quality: Duration,
     /// How long TURN credentials are good: a client refreshes its allocations by them until it
@@ -145,6 +150,7 @@ impl Default for Timeouts {
             resume: Duration::from_secs(30),
             resume_unconnected: Duration::from_secs(15),
             answer: Duration::from_secs(15),
+            connect: Duration::from_secs(30),
             quality: Duration::from_secs(5),
             turn_credential: Duration::from_secs(12 * 3_600),
             empty: Duration::from_secs(300),

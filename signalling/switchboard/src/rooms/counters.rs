@@ -25,11 +25,15 @@ pub enum Limit {
     MetadataBytes,
     /// `Limits::relay_questions`.
     RelayQuestions,
+    /// `Limits::sessions`.
+    Sessions,
+    /// `PATCH`es of one session in a second.
+    SessionRate,
 }
 
 impl Limit {
     /// Every limit, in the order of `Counters::limits_hit`.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Rooms,
         Self::RoomParticipants,
         Self::ParticipantTracks,
@@ -41,6 +45,8 @@ impl Limit {
         Self::NameBytes,
         Self::MetadataBytes,
         Self::RelayQuestions,
+        Self::Sessions,
+        Self::SessionRate,
     ];
 
     /// The metric label.
@@ -57,6 +63,8 @@ impl Limit {
             Self::NameBytes => "name_bytes",
             Self::MetadataBytes => "metadata_bytes",
             Self::RelayQuestions => "relay_questions",
+            Self::Sessions => "sessions",
+            Self::SessionRate => "session_rate",
         }
     }
 }

@@ -54,6 +54,8 @@ pub(super) struct Desk {
     pub(super) connections: HashMap<ConnectionId, Connection>,
     pub(super) transports: HashMap<TransportId, (Place, Side)>,
     pub(super) tracks: HashMap<TrackId, Place>,
+    /// WHIP and WHEP sessions by the ids of their resources.
+    pub(super) sessions: HashMap<String, Place>,
     pub(super) questions: HashMap<u64, Question>,
     rng: StdRng,
     next_id: u64,
@@ -71,6 +73,7 @@ impl Desk {
             connections: HashMap::new(),
             transports: HashMap::new(),
             tracks: HashMap::new(),
+            sessions: HashMap::new(),
             questions: HashMap::new(),
             rng,
             next_id,

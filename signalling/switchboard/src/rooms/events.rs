@@ -42,6 +42,12 @@ impl Room {
     /// Handles the answer to a question.
     pub(super) fn answered(&mut self, cx: &mut Context<'_>, question: Question, answer: Answer) {
         cx.desk.counters.refused += u64::from(refuses(&answer));
+        if let Question::Open(transport) = question
+            && let Some((place, _)) = cx.desk.transports.get(&transport).copied()
+            && self.restart_refused(cx, place.participant, &answer)
+        {
+            return;
+        }
         match (question, answer) {
             (Question::Open(transport), Answer::Opened(opened)) => {
                 self.opened(cx, transport, opened);
@@ -88,6 +94,9 @@ impl Room {
             return;
         };
         let Some(participant) = self.participants.get_mut(&who) else { return };
+        if participant.session.is_some() {
+            return self.session_opened(cx, who, opened);
+        }
         match side {
             Side::Publisher => {
                 participant.publisher.local = Some(opened);
@@ -101,11 +110,10 @@ impl Room {
     }
 
     fn connected(&mut self, cx: &mut Context<'_>, transport: TransportId) {
-        let Some((place, Side::Subscriber)) = cx.desk.transports.get(&transport).copied() else {
-            return;
-        };
+        let Some((place, side)) = cx.desk.transports.get(&transport).copied() else { return };
         let Some(participant) = self.participants.get_mut(&place.participant) else { return };
-        if participant.state == State::Active {
+        let primary = side == Side::Subscriber || participant.session.is_some();
+        if !primary || participant.state == State::Active {
             return;
         }
         participant.state = State::Active;

@@ -1,6 +1,6 @@
 //! What goes into a switchboard and what comes out.
 
-use super::RoomEvent;
+use super::{RequestId, RoomEvent, SessionReply};
 use crate::token::Claims;
 use relay_wire::control::Request;
 use std::collections::BTreeMap;
@@ -110,4 +110,6 @@ pub struct Outbox {
     pub requests: Vec<Request>,
     /// Events for the operator's back end, in order.
     pub events: Vec<RoomEvent>,
+    /// Answers to WHIP and WHEP requests, one for each.
+    pub replies: Vec<(RequestId, SessionReply)>,
 }

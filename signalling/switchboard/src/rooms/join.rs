@@ -19,14 +19,16 @@ use std::collections::{BTreeMap, BTreeSet};
 impl Room {
     /// Lets somebody in. Whoever has the identity already must have been removed before.
     pub(super) fn join(&mut self, cx: &mut Context<'_>, connection: ConnectionId, join: Join) {
-        let who = ParticipantId(cx.desk.next_id());
         let transport = TransportId(cx.desk.next_id());
-        let participant = new_participant(cx, who, transport, connection, join);
+        let participant = new_participant(cx, transport, Some(connection), join);
+        let who = participant.id;
         cx.desk.counters.joins += 1;
         cx.desk.transports.insert(transport, (self.place(who), Side::Subscriber));
         self.attach(cx, connection, who);
 
-        self.open(cx, &participant);
+        self.introduce(cx, &participant);
+        let open = Command::Open { participant: who, transport, data: DataRole::Open };
+        cx.ask(self.id, open, Question::Open(transport));
         self.participants.insert(who, participant);
         self.welcome(cx, who);
         self.announce_to_others(cx, who);
@@ -79,13 +81,10 @@ impl Room {
         cx.desk.connections.insert(connection, Connection { place, bucket, malformed: 0 });
     }
 
-    /// Tells the relay of a participant and opens its subscriber transport.
-    fn open(&self, cx: &mut Context<'_>, participant: &Participant) {
+    /// Tells the relay of a participant.
+    pub(super) fn introduce(&self, cx: &mut Context<'_>, participant: &Participant) {
         let question = Question::Participant(self.place(participant.id));
         cx.ask(self.id, Command::Participant(participant.relay_spec()), question);
-        let transport = participant.subscriber.transport;
-        let open = Command::Open { participant: participant.id, transport, data: DataRole::Open };
-        cx.ask(self.id, open, Question::Open(transport));
     }
 
     /// The first message to a participant.
@@ -111,7 +110,7 @@ impl Room {
         cx.send(participant.connection, Message::Join(response));
     }
 
-    fn announce_to_others(&self, cx: &mut Context<'_>, who: ParticipantId) {
+    pub(super) fn announce_to_others(&self, cx: &mut Context<'_>, who: ParticipantId) {
         let Some(participant) = self.participants.get(&who) else { return };
         if participant.grants.hidden {
             return;
@@ -133,11 +132,10 @@ impl Room {
     }
 }
 
-fn new_participant(
+pub(super) fn new_participant(
     cx: &mut Context<'_>,
-    id: ParticipantId,
     transport: TransportId,
-    connection: ConnectionId,
+    connection: Option<ConnectionId>,
     join: Join,
 ) -> Participant {
     let ticket = Ticket::new(&join.claims, cx.now.instant);
@@ -150,7 +148,7 @@ fn new_participant(
         }
     }
     Participant {
-        id,
+        id: ParticipantId(cx.desk.next_id()),
         sid: cx.desk.sid("PA_"),
         identity: sub,
         name,
@@ -164,7 +162,8 @@ fn new_participant(
         state: State::Joined,
         joined: cx.now,
         version: 1,
-        connection: Some(connection),
+        connection,
+        session: None,
         heard: cx.now.instant,
         auto_subscribe: join.auto_subscribe,
         exceptions: BTreeSet::new(),

@@ -85,6 +85,9 @@ impl Switchboard {
                 let mut info = participant.info();
                 info.disconnect_reason = told as i32;
                 room.report_gone(&mut cx, &participant, was_active, info);
+                if let Some(session) = participant.session.take() {
+                    session.end(&mut cx, reason);
+                }
                 if let Some(connection) = participant.connection {
                     cx.send_encoded(connection, farewell.clone());
                     cx.close(connection);

@@ -25,6 +25,7 @@ mod sweep;
 mod switchboard;
 mod track;
 mod turn;
+mod whip;
 
 pub use admin::{AdminError, AdminRequest, AdminResponse, Encoding, ErrorCode};
 pub use back_end::RoomEvent;
@@ -32,3 +33,6 @@ pub use config::{Config, IceServer, Limits, Timeouts};
 pub use counters::{Counters, JoinTimes, LeaveReason, Limit};
 pub use interface::{ConnectionId, Join, JoinError, Now, Outbox};
 pub use switchboard::Switchboard;
+pub use whip::{
+    Credentials, RequestId, SessionError, SessionOffer, SessionReply, SessionRequest, SessionRole,
+};

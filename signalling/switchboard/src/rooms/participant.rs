@@ -5,6 +5,7 @@ use super::publisher::Publisher;
 use super::refresh::Ticket;
 use super::subscriber::{Subscriber, Subscription};
 use super::track::Track;
+use super::whip::Session;
 use super::{ConnectionId, Limits, Now};
 use crate::token::Grants;
 use livekit_protocol as proto;
@@ -36,6 +37,8 @@ pub(super) struct Participant {
     /// Grows with each update that others get; SDKs drop what is older.
     pub(super) version: u32,
     pub(super) connection: Option<ConnectionId>,
+    /// What stands in for the connection of a WHIP or WHEP client.
+    pub(super) session: Option<Box<Session>>,
     /// When the client was last heard, or its connection was lost.
     pub(super) heard: Instant,
     pub(super) auto_subscribe: bool,
@@ -118,6 +121,11 @@ impl Participant {
         }
     }
 
+    /// Whether it plays by WHEP.
+    pub(super) fn is_player(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.is_player())
+    }
+
     pub(super) fn is_publisher(&self) -> bool {
         self.tracks.values().any(|track| track.bound.is_some())
     }
@@ -153,13 +161,14 @@ impl Participant {
             agent: permission.agent,
             ..std::mem::take(&mut self.grants)
         };
+        if let Some(session) = &self.session {
+            session.confine(&mut self.grants);
+        }
     }
 
     /// Whether a track of this source may be published.
     pub(super) fn may_publish(&self, source: proto::TrackSource) -> bool {
-        let named = &self.grants.can_publish_sources;
-        let listed = named.is_empty() || named.iter().any(|name| source_of(name) == Some(source));
-        self.grants.may_publish() && listed
+        may_publish(&self.grants, source)
     }
 
     pub(super) fn track_by_sid_mut(&mut self, sid: &str) -> Option<&mut Track> {
@@ -176,6 +185,13 @@ impl Participant {
             (one, None) | (None, one) => one,
         }
     }
+}
+
+/// Whether these grants permit publishing a track of this source.
+pub(super) fn may_publish(grants: &Grants, source: proto::TrackSource) -> bool {
+    let named = &grants.can_publish_sources;
+    let listed = named.is_empty() || named.iter().any(|name| source_of(name) == Some(source));
+    grants.may_publish() && listed
 }
 
 fn name_of(source: proto::TrackSource) -> Option<&'static str> {

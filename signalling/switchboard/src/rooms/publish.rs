@@ -106,15 +106,17 @@ impl Room {
             data_message_bytes: cx.desk.config.limits.data_message_bytes,
         };
         let answered = sdp::answer(&held.description, local, &cx.desk.config.codecs, &receive);
-        cx.send(
-            participant.connection,
-            Message::Answer(proto::SessionDescription {
-                r#type: "answer".into(),
-                sdp: answered.sdp,
-                id: held.id,
-                ..Default::default()
-            }),
-        );
+        let told = proto::SessionDescription {
+            r#type: "answer".into(),
+            sdp: answered.sdp,
+            id: held.id,
+            ..Default::default()
+        };
+        match participant.session {
+            None => cx.send(participant.connection, Message::Answer(told)),
+            Some(_) => self.created(cx, who, told.sdp),
+        }
+        let Some(participant) = self.participants.get_mut(&who) else { return };
         if participant.publisher.remote.as_ref() != Some(&held.remote) {
             let admit = Command::Admit { transport, remote: held.remote.clone() };
             cx.tell(self.id, admit);

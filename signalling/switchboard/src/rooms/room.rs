@@ -167,6 +167,9 @@ impl Room {
         if let Some(transport) = gone.publisher.transport {
             cx.desk.transports.remove(&transport);
         }
+        if let Some(session) = gone.session.take() {
+            session.end(cx, reason);
+        }
         cx.tell(self.id, Command::RemoveParticipant(who));
         self.speakers.remove(&who);
 

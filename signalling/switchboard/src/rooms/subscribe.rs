@@ -21,6 +21,9 @@ const SIDS_MAX: usize = 2_000;
 impl Room {
     /// Gives a participant what it should receive, of everybody.
     pub(super) fn reconsider(&mut self, cx: &mut Context<'_>, subscriber: ParticipantId) {
+        if self.participants.get(&subscriber).is_some_and(Participant::is_player) {
+            return self.follow(cx, subscriber);
+        }
         let mut tracks: Vec<TrackId> = self.tracks.values().map(|(_, track)| *track).collect();
         // The oldest first: the same inputs must give the same offer.
         tracks.sort_unstable();
@@ -45,6 +48,9 @@ impl Room {
         let Some(publisher) = self.participants.get(&place.participant) else { return };
         let Some(known) = publisher.tracks.get(&track) else { return };
         let Some(receiver) = self.participants.get(&subscriber) else { return };
+        if receiver.is_player() {
+            return self.follow(cx, subscriber);
+        }
         let wanted = wants(receiver, publisher, known);
         match (wanted, receiver.subscriptions.contains_key(&track)) {
             (true, false) => self.begin(cx, subscriber, place.participant, track),
@@ -117,6 +123,9 @@ impl Room {
     /// Offers what has changed, unless an offer is under way.
     pub(super) fn negotiate(&mut self, cx: &mut Context<'_>, who: ParticipantId) {
         let Some(participant) = self.participants.get_mut(&who) else { return };
+        if participant.is_player() && participant.subscriber.dirty {
+            return self.follow(cx, who);
+        }
         let subscriber = &mut participant.subscriber;
         let Some(opened) = subscriber.local.clone() else { return };
         if !subscriber.dirty || subscriber.in_flight.is_some() || participant.connection.is_none() {
@@ -222,7 +231,12 @@ impl Room {
     }
 
     /// Tells a publisher, once, that somebody receives its track.
-    fn tell_received(&mut self, cx: &mut Context<'_>, publisher: ParticipantId, track: TrackId) {
+    pub(super) fn tell_received(
+        &mut self,
+        cx: &mut Context<'_>,
+        publisher: ParticipantId,
+        track: TrackId,
+    ) {
         let Some(participant) = self.participants.get_mut(&publisher) else { return };
         let Some(known) = participant.tracks.get_mut(&track) else { return };
         if std::mem::replace(&mut known.received, true) {

@@ -73,6 +73,11 @@ impl Room {
 fn due(participant: &Participant, cx: &Context<'_>) -> Option<Due> {
     let times = &cx.desk.config.timeouts;
     let silent = cx.now.instant.duration_since(participant.heard);
+    if participant.session.is_some() {
+        let waited = cx.now.instant.duration_since(participant.joined.instant);
+        let late = participant.state != State::Active && waited >= times.connect;
+        return late.then_some(Due::Gone(LeaveReason::ConnectionTimeout));
+    }
     if participant.connection.is_none() {
         let stood = participant.state == State::Active;
         let kept = if stood { times.resume } else { times.resume_unconnected };

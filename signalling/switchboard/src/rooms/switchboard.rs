@@ -1,6 +1,6 @@
 //! The switchboard: signalling's state as one value.
 
-use super::desk::{Desk, encode};
+use super::desk::{Context, Desk, encode};
 use super::lifetime::SWEEP;
 use super::messages::leave;
 use super::room::Room;
@@ -219,6 +219,15 @@ impl Switchboard {
         super::events::room_asked(&self.desk, question)
     }
 
+    /// The rooms, and the surroundings of a call that is not about one of them.
+    pub(super) fn context<'a>(
+        &'a mut self,
+        now: Now,
+        out: &'a mut Outbox,
+    ) -> (&'a BTreeMap<RoomId, Room>, Context<'a>) {
+        (&self.rooms, Context { now, desk: &mut self.desk, out })
+    }
+
     fn resume(&mut self, now: Now, id: ConnectionId, join: &Join, out: &mut Outbox) {
         let Some((room, who)) = self.known(join) else {
             self.desk.counters.resumes_refused += 1;
@@ -227,11 +236,13 @@ impl Switchboard {
         self.with_room(now, room, out, |room, cx| room.resume(cx, id, who));
     }
 
-    /// The participant that a resume names, if the token is its own.
+    /// The participant that a resume names, if the token is its own. A WHIP or WHEP session has no
+    /// connection that could come back.
     fn known(&self, join: &Join) -> Option<(RoomId, ParticipantId)> {
         let room = self.room(&join.claims.video.room)?;
         let who = room.by_identity(&join.claims.sub)?;
-        let same = Some(&room.participants.get(&who)?.sid) == join.sid.as_ref();
+        let participant = room.participants.get(&who)?;
+        let same = Some(&participant.sid) == join.sid.as_ref() && participant.session.is_none();
         same.then_some((room.id, who))
     }
 

@@ -7,7 +7,7 @@ use super::write::{Local, Writer};
 use relay_wire::control::{Codec, CodecSpec, Extensions, SsrcSpec};
 
 /// RTCP feedback that is taken when it is offered.
-const FEEDBACK: [&str; 5] = ["nack", "nack pli", "ccm fir", "goog-remb", "transport-cc"];
+pub(super) const FEEDBACK: [&str; 5] = ["nack", "nack pli", "ccm fir", "goog-remb", "transport-cc"];
 
 /// Terms on which an m-line is received.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -146,7 +146,8 @@ impl Media<'_> {
             writer.line(format_args!("a=rtcp-rsize"));
         }
         for codec in &self.codecs {
-            write_codec(codec, self.receive.is_some_and(|receive| receive.stereo), writer);
+            let stereo = self.receive.is_some_and(|receive| receive.stereo);
+            write_codec(codec, stereo, &FEEDBACK, writer);
         }
         writer.extensions(&self.extensions);
         if self.receive.is_some() && !section.rids.is_empty() {
@@ -158,7 +159,13 @@ impl Media<'_> {
     }
 }
 
-fn write_codec(codec: &Negotiated<'_>, stereo: bool, writer: &mut Writer<'_>) {
+/// Writes a codec that is taken, with those of the `known` feedback that were offered.
+pub(super) fn write_codec(
+    codec: &Negotiated<'_>,
+    stereo: bool,
+    known: &[&str],
+    writer: &mut Writer<'_>,
+) {
     let Payload { number, feedback, .. } = codec.payload;
     let parameters = match codec.codec {
         Codec::Opus => {
@@ -179,7 +186,7 @@ fn write_codec(codec: &Negotiated<'_>, stereo: bool, writer: &mut Writer<'_>) {
     if !parameters.is_empty() {
         writer.line(format_args!("a=fmtp:{number} {parameters}"));
     }
-    for value in FEEDBACK.iter().filter(|value| feedback.iter().any(|offered| offered == *value)) {
+    for value in known.iter().filter(|value| feedback.iter().any(|offered| offered == *value)) {
         writer.line(format_args!("a=rtcp-fb:{number} {value}"));
     }
     if let Some(rtx) = codec.rtx {

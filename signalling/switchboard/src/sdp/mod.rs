@@ -3,17 +3,21 @@
 mod answer;
 mod codecs;
 mod extensions;
+mod fragment;
 mod model;
 mod offer;
 mod parse;
+mod play;
 mod write;
 
 pub use answer::{Answered, Facts, Receive, answer};
 pub use codecs::{Negotiated, negotiate};
 pub use extensions::OFFERED as OFFERED_EXTENSIONS;
+pub use fragment::{FRAGMENT_BYTES_MAX, Fragment, restarted};
 pub use model::{Description, Direction, MediaKind, Payload, Section, SectionKind, Setup};
 pub use offer::{Accepted, Content, Offered, accepted, offer, payload_types};
 pub use parse::SdpError;
+pub use play::{Playable, Stream, play, playable};
 pub use write::Local;
 
 /// Bytes of a session description that is read.

@@ -180,7 +180,8 @@ fn setup(value: &str) -> Option<Setup> {
     }
 }
 
-fn ice_text(value: &str) -> Option<String> {
+/// A user name fragment or password, if it can be one.
+pub(super) fn ice_text(value: &str) -> Option<String> {
     let plain = value.bytes().all(|byte| byte.is_ascii_graphic());
     (plain && (4..=ICE_BYTES_MAX).contains(&value.len())).then(|| value.into())
 }

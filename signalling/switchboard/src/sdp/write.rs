@@ -124,30 +124,32 @@ impl<'a> Writer<'a> {
         // All m-lines share the first one's candidates (RFC 9143, section 7.1.3).
         if !self.candidates_written {
             self.candidates_written = true;
-            self.candidates(opened);
+            for line in candidates(opened) {
+                self.line(format_args!("{line}"));
+            }
         }
     }
+}
 
-    /// Host candidates (RFC 8839, section 5.1; RFC 6544, section 4.5), those over UDP preferred.
-    fn candidates(&mut self, opened: &Opened) {
-        let mut number = 1;
-        for (index, address) in opened.candidates.iter().enumerate() {
-            let (ip, port) = (address.ip(), address.port());
-            let priority = priority(UDP_HOST, 65_535 - rank(index, 65_535));
-            self.line(format_args!("a=candidate:{number} 1 udp {priority} {ip} {port} typ host"));
-            number += 1;
-        }
-        for (index, address) in opened.candidates_tcp.iter().enumerate() {
-            let (ip, port) = (address.ip(), address.port());
-            let local = (PASSIVE << 13) | (OTHER_MAX - rank(index, OTHER_MAX));
-            let priority = priority(TCP_HOST, local);
-            self.line(format_args!(
-                "a=candidate:{number} 1 tcp {priority} {ip} {port} typ host tcptype passive"
-            ));
-            number += 1;
-        }
-        self.line(format_args!("a=end-of-candidates"));
+/// Host candidates (RFC 8839, section 5.1; RFC 6544, section 4.5), those over UDP preferred.
+pub(super) fn candidates(opened: &Opened) -> Vec<String> {
+    let mut lines = Vec::with_capacity(opened.candidates.len() + opened.candidates_tcp.len() + 1);
+    for (index, address) in opened.candidates.iter().enumerate() {
+        let (number, ip, port) = (lines.len() + 1, address.ip(), address.port());
+        let priority = priority(UDP_HOST, 65_535 - rank(index, 65_535));
+        lines.push(format!("a=candidate:{number} 1 udp {priority} {ip} {port} typ host"));
     }
+    for (index, address) in opened.candidates_tcp.iter().enumerate() {
+        let (number, ip, port) = (lines.len() + 1, address.ip(), address.port());
+        let local = (PASSIVE << 13) | (OTHER_MAX - rank(index, OTHER_MAX));
+        let priority = priority(TCP_HOST, local);
+        lines.push(format!(
+            "a=candidate:{number} 1 tcp {priority} {ip} {port} typ host tcptype passive"
+        ));
+    }
+    lines.push("a=end-of-candidates".into());
+
+    lines
 }
 
 /// A candidate's place among its like, at most `max`.

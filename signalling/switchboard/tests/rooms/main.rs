@@ -9,6 +9,8 @@ mod publishing;
 mod reporting;
 mod resuming;
 mod script;
+mod sessions_outside;
 mod subscribing;
 mod turn;
+mod whip;
 mod world;

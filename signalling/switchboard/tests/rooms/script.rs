@@ -62,6 +62,29 @@ pub(crate) fn offer(id: u32, lines: &[Line<'_>], ufrag: &str) -> Say {
     Say::Offer(proto::SessionDescription { r#type: "offer".into(), sdp, id, ..Default::default() })
 }
 
+/// What a WHIP client offers: sound, and pictures in three layers.
+pub(crate) fn publisher_offer(ufrag: &str) -> String {
+    let lines = [Line::audio("0", "mic"), Line::video("1", "cam")];
+    media_only(&lines, ufrag)
+}
+
+/// What a WHEP client offers.
+pub(crate) fn player_offer(ufrag: &str) -> String {
+    let receive = |line| Line { direction: "recvonly", ..line };
+    let lines = [receive(Line::audio("0", "-")), receive(Line::video("1", "-"))];
+    let ours = ["a=msid", "a=rid", "a=simulcast"];
+    let sdp = media_only(&lines, ufrag);
+    let kept = sdp.lines().filter(|line| !ours.iter().any(|own| line.starts_with(own)));
+    kept.flat_map(|line| [line, "\r\n"]).collect()
+}
+
+fn media_only(lines: &[Line<'_>], ufrag: &str) -> String {
+    let Say::Offer(offer) = offer(1, lines, ufrag) else { return String::new() };
+    let (head, rest) = offer.sdp.split_once("m=application").unwrap_or((&offer.sdp, ""));
+    let media = rest.find("m=").map_or("", |at| &rest[at..]);
+    format!("{head}{media}")
+}
+
 /// A subscriber's answer that takes everything.
 pub(crate) fn answer_to(offer: &str, ufrag: &str) -> String {
     let ours = ["a=ssrc", "a=msid", "a=candidate", "a=end-of", "a=ice-lite"];

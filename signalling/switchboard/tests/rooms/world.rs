@@ -11,8 +11,8 @@ use relay_wire::control::{
 };
 use signalling_switchboard::token::{Claims, Grants};
 use signalling_switchboard::{
-    AdminError, AdminRequest, AdminResponse, Config, ConnectionId, Join, Now, Outbox, RoomEvent,
-    Switchboard,
+    AdminError, AdminRequest, AdminResponse, Config, ConnectionId, Join, Now, Outbox, RequestId,
+    RoomEvent, SessionReply, SessionRequest, Switchboard,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -31,6 +31,8 @@ pub(crate) struct World {
     /// Refuses the commands it picks.
     pub(crate) refuse: fn(&Command) -> Option<Refusal>,
     opened: u32,
+    sessions: u64,
+    replies: BTreeMap<RequestId, SessionReply>,
 }
 
 /// A client: its connection and the sid it was given.
@@ -59,6 +61,8 @@ impl World {
             events: Vec::new(),
             refuse: |_| None,
             opened: 0,
+            sessions: 0,
+            replies: BTreeMap::new(),
         }
     }
 
@@ -88,6 +92,9 @@ impl World {
             assert!(self.closed.insert(connection), "closed twice");
         }
         self.events.append(&mut out.events);
+        for (id, reply) in out.replies.drain(..) {
+            assert!(self.replies.insert(id, reply).is_none(), "answered twice");
+        }
         let requests: Vec<Request> = out.requests.drain(..).collect();
         let answers: Vec<_> = requests.iter().map(|r| (r.id, self.answer(&r.command))).collect();
         self.requests.extend(requests);
@@ -150,6 +157,23 @@ impl World {
         let transport = self.subscriber_of(client);
         self.event(Event::Connected(transport));
         self.read(client);
+    }
+
+    /// Asks over HTTP; the relay answers at once, so the reply is there.
+    pub(crate) fn session(&mut self, request: SessionRequest) -> SessionReply {
+        self.sessions += 1;
+        let id = RequestId(self.sessions);
+        self.run(|board, now, out| board.session(now, id, request, out));
+        self.replies.remove(&id).expect("a reply")
+    }
+
+    /// The transport that was opened last.
+    pub(crate) fn transport_opened(&self) -> TransportId {
+        let opened = self.requests.iter().rev().find_map(|request| match &request.command {
+            Command::Open { transport, .. } => Some(*transport),
+            _ => None,
+        });
+        opened.expect("an Open; commands() forgets it")
     }
 
     pub(crate) fn say(&mut self, client: &Client, message: Say) {
