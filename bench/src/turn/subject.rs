@@ -109,7 +109,10 @@ impl Subject {
                 let mut settings = vec![
                     "media.shards=1".to_owned(),
                     "turn.allow_peers=127.0.0.0/8".to_owned(),
+                    // Limits that keep one user or source from harm; here all are one.
                     "turn.challenges_per_second=0".to_owned(),
+                    "turn.quota.user=0".to_owned(),
+                    "turn.quota.address=0".to_owned(),
                     format!("turn.users.{}={}", credentials.user, credentials.password),
                 ];
                 settings.extend(secure.map(|address| format!("turn.tls_listen={address}")));
