@@ -20,7 +20,6 @@ const LOG_LINES: usize = 20;
 pub(crate) struct Server {
     child: Child,
     address: SocketAddr,
-    media: SocketAddr,
     log: Arc<Mutex<VecDeque<String>>>,
 }
 
@@ -51,7 +50,7 @@ impl Server {
         if let Some(stderr) = child.stderr.take() {
             keep_last_lines(stderr, Arc::clone(&log));
         }
-        let mut server = Self { child, address, media, log };
+        let mut server = Self { child, address, log };
         server.wait_until_ready()?;
 
         Ok(server)
@@ -60,11 +59,6 @@ impl Server {
     /// Where clients connect.
     pub(crate) fn url(&self) -> String {
         format!("ws://{}", self.address)
-    }
-
-    /// Where media, STUN and TURN go.
-    pub(crate) fn media(&self) -> SocketAddr {
-        self.media
     }
 
     /// An error with its last lines if the server has ended.

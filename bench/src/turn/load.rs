@@ -40,6 +40,7 @@ pub(super) struct Load {
     client_sends: Sends,
     peer_sends: Sends,
     buffer: Vec<u8>,
+    polls: Vec<libc::pollfd>,
     /// Packets that arrived, counted or not.
     pub(super) arrived: u64,
     /// Packets that were due and that we could not send.
@@ -70,6 +71,7 @@ impl Load {
             Framing::Indication => Request::Permit(others[index]),
         })?;
 
+        let polls = clients.iter().map(readable).collect();
         let flows = flow::of_scenario(target.transport, scenario, &others, &relayed);
 
         Ok(Self {
@@ -83,6 +85,7 @@ impl Load {
             client_sends: Sends::default(),
             peer_sends: Sends::default(),
             buffer: Vec::new(),
+            polls,
             arrived: 0,
             held_back: 0,
         })
@@ -222,7 +225,7 @@ impl Load {
 
     /// Counts what has arrived everywhere.
     fn receive(&mut self, tally: &mut Tally) -> Result<()> {
-        let Self { receiver, flows, scenario, clients, peer, arrived, .. } = self;
+        let Self { receiver, flows, scenario, clients, peer, polls, arrived, .. } = self;
         let mut count = |sink: Sink, payload: Option<&[u8]>, at: u64| {
             *arrived += 1;
             let stamp = payload.and_then(|payload| Stamp::read(payload, scenario.size));
@@ -236,7 +239,13 @@ impl Load {
                 count(Sink::Peer, Some(datagram), at);
             })?;
         }
-        for (index, client) in clients.iter_mut().enumerate() {
+        // Nothing comes to clients that send by UDP only, but errors, and those tell the sender.
+        if scenario.direction == Direction::Up && self.target.transport == Transport::Udp {
+            return Ok(());
+        }
+        wait(polls, Duration::ZERO)?;
+        let ready = clients.iter_mut().enumerate().zip(polls).filter(|(_, poll)| poll.revents != 0);
+        for ((index, client), _) in ready {
             let sink = Sink::Client(index);
             let failed = |error| client::failed(&self.target, &error);
             match &mut client.wire {
@@ -258,7 +267,7 @@ impl Load {
     }
 
     /// Sleeps; by connections, whose receive times we take ourselves, wakes when something comes.
-    fn pause(&self, time: Duration) -> Result<()> {
+    fn pause(&mut self, time: Duration) -> Result<()> {
         if time.is_zero() {
             return Ok(());
         }
@@ -267,8 +276,7 @@ impl Load {
             thread::sleep(time);
             return Ok(());
         }
-        let mut polls: Vec<_> = self.clients.iter().map(readable).collect();
-        wait(&mut polls, time)?;
+        wait(&mut self.polls, time)?;
 
         Ok(())
     }

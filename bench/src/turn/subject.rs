@@ -9,7 +9,7 @@ use super::{address, stamp};
 use crate::server::Server;
 use anyhow::{Context, Result, bail};
 use std::fs;
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -72,26 +72,22 @@ impl Subject {
             let server = args.server.context("the server's address is not given")?;
             return Running::of_others(args, server, transport);
         }
-        let listen = free_port()?;
-        let secure = tls.then(free_port).transpose()?;
+        let listen = SocketAddr::new(own_ip(), 3_478);
+        let secure = tls.then_some(SocketAddr::new(listen.ip(), 5_349));
         let password = format!("{:016x}", rand::random::<u64>());
         let credentials = Credentials { user: USER.to_owned(), password };
         let process = cpus.as_server(|| self.spawn(args, listen, secure, &credentials))?;
         let mut running = Running {
-            listen: process.listen(listen),
+            pid: process.pid(),
             process,
+            listen,
             target: Target {
                 server: secure.unwrap_or(listen),
                 transport,
                 credentials: self.is_turn().then_some(credentials),
                 own: address::towards(listen)?,
             },
-            pid: None,
         };
-        running.pid = running.process.pid();
-        if secure.is_none() {
-            running.target.server = running.listen;
-        }
         running.wait_until_ready().with_context(|| format!("{} does not start", self.name()))?;
 
         Ok(running)
@@ -108,6 +104,8 @@ impl Subject {
             Self::Millrace => {
                 let mut settings = vec![
                     "media.shards=1".to_owned(),
+                    format!("media.listen={listen}"),
+                    format!("media.advertise={}", listen.ip()),
                     "turn.allow_peers=127.0.0.0/8".to_owned(),
                     // Limits that keep one user or source from harm; here all are one.
                     "turn.challenges_per_second=0".to_owned(),
@@ -210,13 +208,6 @@ impl Process {
             Self::Others => None,
         }
     }
-
-    fn listen(&self, chosen: SocketAddr) -> SocketAddr {
-        match self {
-            Self::Millrace(server) => server.media(),
-            Self::Child { .. } | Self::Others => chosen,
-        }
-    }
 }
 
 impl Drop for Process {
@@ -252,12 +243,9 @@ impl Drop for Directory {
     }
 }
 
-/// An address on loopback whose port was free a moment ago, by TCP and UDP.
-fn free_port() -> Result<SocketAddr> {
-    loop {
-        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        if UdpSocket::bind(address).is_ok() {
-            return Ok(address);
-        }
-    }
+/// An address on loopback that nobody else uses: relayed ports are then all free.
+fn own_ip() -> IpAddr {
+    let [second, third] = rand::random::<[u8; 2]>();
+
+    Ipv4Addr::new(127, second | 0x40, third, 1).into()
 }
