@@ -75,8 +75,12 @@ fn a_permitted_peer_and_the_client_reach_each_other() {
                 client.bind(CHANNEL, address).unwrap();
                 client.send_channel(CHANNEL, b"more");
                 assert_eq!(read(&peer), (b"more".to_vec(), relayed));
-                peer.send_to(b"less", relayed).unwrap();
-                assert_eq!(client.get(), Got::Channel(CHANNEL, b"less".to_vec()));
+                for data in [&b"less"[..], b""] {
+                    peer.send_to(data, relayed).unwrap();
+                    assert_eq!(client.get(), Got::Channel(CHANNEL, data.to_vec()), "{io:?}");
+                    client.send_channel(CHANNEL, data);
+                    assert_eq!(read(&peer), (data.to_vec(), relayed), "{io:?}");
+                }
             }
         }
     }
