@@ -1,5 +1,6 @@
 //! The server under test: started for the run, or somebody else's.
 
+use crate::directory::Directory;
 use anyhow::{Context, Result, bail};
 use std::collections::VecDeque;
 use std::env;
@@ -20,6 +21,7 @@ const LOG_LINES: usize = 20;
 pub(crate) struct Server {
     child: Child,
     address: SocketAddr,
+    _data: Directory,
     log: Arc<Mutex<VecDeque<String>>>,
 }
 
@@ -29,6 +31,7 @@ impl Server {
     pub(crate) fn start(binary: Option<&Path>, settings: &[String]) -> Result<Self> {
         let binary = binary.map_or_else(find_binary, |path| Ok(path.to_owned()))?;
         let (address, secure, media) = free_ports()?;
+        let data = Directory::new()?;
         let mut command = Command::new(&binary);
         command.arg("serve");
         let own = [
@@ -36,6 +39,7 @@ impl Server {
             format!("http.tls_listen={secure}"),
             format!("media.listen={media}"),
             format!("media.advertise={}", media.ip()),
+            format!("data.directory={}", data.path().display()),
         ];
         for setting in own.iter().chain(settings) {
             command.args(["--set", setting]);
@@ -50,7 +54,7 @@ impl Server {
         if let Some(stderr) = child.stderr.take() {
             keep_last_lines(stderr, Arc::clone(&log));
         }
-        let mut server = Self { child, address, log };
+        let mut server = Self { child, address, _data: data, log };
         server.wait_until_ready()?;
 
         Ok(server)

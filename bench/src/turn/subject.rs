@@ -6,12 +6,10 @@ use super::coturn;
 use super::limits::Cpus;
 use super::stun::{self, Credentials, Framing, Probe};
 use super::{address, stamp};
+use crate::directory::Directory;
 use crate::server::Server;
 use anyhow::{Context, Result, bail};
-use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -120,7 +118,7 @@ impl Subject {
             }
             Self::Coturn => {
                 let directory = Directory::new()?;
-                let child = coturn::start(&directory.0, listen, secure, credentials)?;
+                let child = coturn::start(directory.path(), listen, secure, credentials)?;
                 Ok(Process::Child { child, _directory: Some(directory) })
             }
             Self::Bare | Self::BareTrains => {
@@ -217,29 +215,6 @@ impl Drop for Process {
             let _ = child.kill();
             let _ = child.wait();
         }
-    }
-}
-
-/// A directory that ends with this value.
-struct Directory(PathBuf);
-
-impl Directory {
-    fn new() -> Result<Self> {
-        let name = format!("millrace-bench-{:016x}", rand::random::<u64>());
-        let path = std::env::temp_dir().join(name);
-        fs::DirBuilder::new()
-            .mode(0o700)
-            .create(&path)
-            .with_context(|| format!("cannot make {}", Path::display(&path)))?;
-
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        // What is left of it is in the system's directory for such things.
-        let _ = fs::remove_dir_all(&self.0);
     }
 }
 
