@@ -172,7 +172,7 @@ fn rooms_hand_out_credentials_that_turn_takes() {
     let served = Served::new("tls_listen = \"127.0.0.1:0\"\nhostname = \"turn.example.org\"\n");
     let message = first_message(&served.place, served.http);
     let [url, username, credential] = turn_server(&message);
-    assert_eq!(url, format!("turn:127.0.0.1:{}?transport=udp", served.media));
+    assert_eq!(url, format!("turn:127.0.0.1:{}?transport=tcp", served.media));
     let tls = b"turns:turn.example.org:";
     assert!(message.windows(tls.len()).any(|window| window == tls), "TLS is offered by its name");
     assert!(allocate(served.media, username, credential).is_ok());
