@@ -61,7 +61,9 @@ fn a_permitted_peer_and_the_client_reach_each_other() {
     for io in BACKENDS {
         for (shards, listen) in [(1, own_address()), (2, own_address()), (2, V6.into())] {
             let world = serve(io, shards, &listen);
-            // The kernel picks a shard by the client's port.
+            // The kernel picks a shard by the client's port. A port is not had again while its
+            // socket is open: the server would see one client that allocates twice.
+            let mut sockets = Vec::new();
             for _ in 0..4 {
                 let (peer, address) = peer_of(&world);
                 let mut client = Client::new(world.address());
@@ -81,6 +83,7 @@ fn a_permitted_peer_and_the_client_reach_each_other() {
                     client.send_channel(CHANNEL, data);
                     assert_eq!(read(&peer), (data.to_vec(), relayed), "{io:?}");
                 }
+                sockets.push((client, peer));
             }
         }
     }
@@ -287,7 +290,8 @@ fn new_settings_reach_all_shards_and_those_that_cannot_be_change_nothing() {
     let unusable = TurnSettings { relay_ports: 50_000..=50_001, drain: true, ..changed.clone() };
     let error = handle.reconfigure_turn(&unusable).unwrap_err().to_string();
     assert!(error.starts_with("turn.relay_ports = 50000-50001: 2 shards"), "{error}");
-    Client::named(world.address(), "bob").allocate();
+    let mut bob = Client::named(world.address(), "bob");
+    bob.allocate();
 
     handle.reconfigure_turn(&TurnSettings { drain: true, ..changed }).unwrap();
     assert_eq!(handle.allocations(None).len(), 2);
