@@ -1,6 +1,7 @@
 //! The load harness: clients that are not our own dataplane, and what the server spends on them.
 
 mod cpu;
+mod directory;
 mod report;
 mod room;
 mod server;

@@ -1,5 +1,6 @@
 //! The server under test: started for the run, or somebody else's.
 
+use crate::directory::Directory;
 use anyhow::{Context, Result, bail};
 use std::collections::VecDeque;
 use std::env;
@@ -20,7 +21,7 @@ const LOG_LINES: usize = 20;
 pub(crate) struct Server {
     child: Child,
     address: SocketAddr,
-    media: SocketAddr,
+    _data: Directory,
     log: Arc<Mutex<VecDeque<String>>>,
 }
 
@@ -30,6 +31,7 @@ impl Server {
     pub(crate) fn start(binary: Option<&Path>, settings: &[String]) -> Result<Self> {
         let binary = binary.map_or_else(find_binary, |path| Ok(path.to_owned()))?;
         let (address, secure, media) = free_ports()?;
+        let data = Directory::new()?;
         let mut command = Command::new(&binary);
         command.arg("serve");
         let own = [
@@ -37,6 +39,7 @@ impl Server {
             format!("http.tls_listen={secure}"),
             format!("media.listen={media}"),
             format!("media.advertise={}", media.ip()),
+            format!("data.directory={}", data.path().display()),
         ];
         for setting in own.iter().chain(settings) {
             command.args(["--set", setting]);
@@ -51,7 +54,7 @@ impl Server {
         if let Some(stderr) = child.stderr.take() {
             keep_last_lines(stderr, Arc::clone(&log));
         }
-        let mut server = Self { child, address, media, log };
+        let mut server = Self { child, address, _data: data, log };
         server.wait_until_ready()?;
 
         Ok(server)
@@ -60,11 +63,6 @@ impl Server {
     /// Where clients connect.
     pub(crate) fn url(&self) -> String {
         format!("ws://{}", self.address)
-    }
-
-    /// Where media, STUN and TURN go.
-    pub(crate) fn media(&self) -> SocketAddr {
-        self.media
     }
 
     /// An error with its last lines if the server has ended.

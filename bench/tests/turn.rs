@@ -87,6 +87,32 @@ fn coturn_s_allocations_and_strangers_are_measured() {
 }
 
 #[test]
+fn our_own_server_relays_by_every_transport_without_a_fault() {
+    let line = "--transport udp,tcp,tls --direction both,c2c --burst 8 --size 173 --clients 2 \
+                --rate 800 --seconds 1 --settle-ms 100 --repeat 1";
+    let report = measure("own", &line.split_whitespace().collect::<Vec<_>>());
+
+    for experiment in 0..6 {
+        assert!(median(&report, experiment, "received", "millrace") > 0.0);
+        for fault in ["corrupted", "duplicates"] {
+            assert_eq!(median(&report, experiment, fault, "millrace"), 0.0);
+        }
+    }
+}
+
+#[test]
+fn our_own_server_keeps_nothing_of_strangers_and_answers_them_briefly() {
+    let report =
+        measure("strangers", &["--allocations", "500", "--flood", "6000", "--repeat", "1"]);
+
+    // coturn 4.6.1 keeps 20 kB of each.
+    assert!(median(&report, 1, "pss_bytes_per_source", "millrace") < 100.0, "{report:#}");
+    for answer in ["answer_by_binding", "answer_by_bare_allocate", "answer_by_allocate"] {
+        assert!(median(&report, 1, answer, "millrace") <= 2.0, "{answer}");
+    }
+}
+
+#[test]
 fn server_that_dies_is_told_with_what_was_measured_until_then() {
     let relay = bare_relay();
     let proxy = Proxy::start(relay.address, Faults { broken_after: Some(300) });
@@ -139,7 +165,7 @@ fn too_few_descriptors_are_told_before_anything_starts() {
     let output = Command::new("sh").args(["-c", &script]).output().unwrap();
 
     assert_eq!(output.status.code(), Some(1));
-    assert!(error_of(&output).contains("needs 1320 file descriptors"), "{}", error_of(&output));
+    assert!(error_of(&output).contains("needs 1653 file descriptors"), "{}", error_of(&output));
     assert!(error_of(&output).contains("the hard limit here is 500"));
 }
 

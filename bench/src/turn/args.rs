@@ -55,7 +55,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "rate")]
     pub(super) saturate: bool,
     /// Senders: allocations, or pairs of them
-    #[arg(long, value_name = "N", default_value_t = 10)]
+    #[arg(long, value_name = "N", default_value_t = 100)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=1_000))]
     clients: u16,
     /// Measures the cost of making and keeping idle allocations

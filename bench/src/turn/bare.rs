@@ -4,7 +4,7 @@
 //! expires, a channel's number is an index.
 
 use super::datagrams::{Receiver, Sends, Train};
-use super::sockets::{self, readable, wait};
+use super::sockets::{self, Readiness};
 use anyhow::{Context, Result};
 use relay_wire::ChannelHeader;
 use relay_wire::stun::{Class, Message, Method, Writer};
@@ -15,6 +15,8 @@ use std::time::Duration;
 
 /// Relayed addresses that one process has at most.
 const FLOWS_MAX: usize = 4_096;
+/// The token of the socket that clients send to.
+const LISTEN: usize = usize::MAX;
 /// Seconds that it says an allocation lives; it lives as long as the process.
 const LIFETIME_S: u32 = 600;
 
@@ -60,20 +62,23 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     };
     let mut receiver = Receiver::new();
     let mut sends = Sends::default();
-    let mut polls = Vec::new();
+    let mut readiness = Readiness::new()?;
+    readiness.watch(&relay.listen, LISTEN)?;
     loop {
-        polls.clear();
-        polls.push(readable(&relay.listen));
-        polls.extend(relay.flows.iter().map(|flow| readable(&flow.relayed)));
-        wait(&mut polls, Duration::from_secs(1))?;
-        if polls[0].revents != 0 {
+        readiness.wait(Duration::from_secs(1))?;
+        let known = relay.flows.len();
+        for token in readiness.ready() {
             // An error is an earlier datagram's that nobody took.
-            let _ = receiver.receive(&relay.listen);
-            relay.up(&receiver, &mut sends)?;
+            if token == LISTEN {
+                let _ = receiver.receive(&relay.listen);
+                relay.up(&receiver, &mut sends)?;
+                continue;
+            }
+            let _ = receiver.receive(&relay.flows[token].relayed);
+            relay.down(token, &receiver, &mut sends);
         }
-        for (index, _) in polls[1..].iter().enumerate().filter(|(_, poll)| poll.revents != 0) {
-            let _ = receiver.receive(&relay.flows[index].relayed);
-            relay.down(index, &receiver, &mut sends);
+        for (index, flow) in relay.flows.iter().enumerate().skip(known) {
+            readiness.watch(&flow.relayed, index)?;
         }
     }
 }

@@ -50,17 +50,32 @@ impl Metric {
 impl Unit {
     /// A value in this unit.
     pub(super) fn show(self, value: f64) -> String {
+        let (divisor, digits, name) = self.scale(value);
+
+        format!("{}{name}", number(value / divisor, digits))
+    }
+
+    /// A median with the least and the most, all three in the unit that suits the first.
+    pub(super) fn show_spread(self, spread: &Spread) -> String {
+        let (divisor, digits, _) = self.scale(spread.median);
+        let [min, max] = [spread.min, spread.max].map(|value| number(value / divisor, digits));
+
+        format!("{} [{min} {max}]", self.show(spread.median))
+    }
+
+    /// What to divide by, how many digits to show, and the name behind them.
+    fn scale(self, value: f64) -> (f64, usize, &'static str) {
         match self {
-            Self::Us if value >= 1_000.0 => format!("{:.1} ms", value / 1e3),
-            Self::Us => format!("{value:.2} us"),
-            Self::Count => thousands(value),
-            Self::PerSecond => format!("{}/s", thousands(value)),
-            Self::Share => format!("{:.3} %", 100.0 * value),
-            Self::Bytes if value.abs() >= 1e6 => format!("{:.1} MB", value / 1e6),
-            Self::Bytes if value.abs() >= 1e4 => format!("{:.1} kB", value / 1e3),
-            Self::Bytes => format!("{} B", thousands(value)),
-            Self::Cores => format!("{value:.2}"),
-            Self::Times => format!("{value:.2}x"),
+            Self::Us if value >= 1_000.0 => (1e3, 1, " ms"),
+            Self::Us => (1.0, 2, " us"),
+            Self::Count => (1.0, 0, ""),
+            Self::PerSecond => (1.0, 0, "/s"),
+            Self::Share => (0.01, 3, " %"),
+            Self::Bytes if value.abs() >= 1e6 => (1e6, 1, " MB"),
+            Self::Bytes if value.abs() >= 1e4 => (1e3, 1, " kB"),
+            Self::Bytes => (1.0, 0, " B"),
+            Self::Cores => (1.0, 2, ""),
+            Self::Times => (1.0, 2, "x"),
         }
     }
 }
@@ -102,8 +117,7 @@ pub(super) struct Findings {
     pub(super) subjects: Vec<&'static str>,
     /// Figures in the order of their rows.
     pub(super) metrics: Vec<&'static Metric>,
-    /// What the reader must know, each once.
-    pub(super) notes: Vec<String>,
+    notes: Vec<(String, Vec<&'static str>)>,
     samples: BTreeMap<(&'static str, &'static str), Vec<f64>>,
 }
 
@@ -137,11 +151,21 @@ impl Findings {
             self.samples.entry((metric.key, subject)).or_default().push(value);
         }
         for note in sample.notes {
-            let note = format!("{subject}: {note}");
-            if !self.notes.contains(&note) {
-                self.notes.push(note);
+            let index = self.notes.iter().position(|(known, _)| *known == note);
+            let index = index.unwrap_or_else(|| {
+                self.notes.push((note, Vec::new()));
+                self.notes.len() - 1
+            });
+            let (_, subjects) = &mut self.notes[index];
+            if !subjects.contains(&subject) {
+                subjects.push(subject);
             }
         }
+    }
+
+    /// What the reader must know, and of which servers.
+    pub(super) fn notes(&self) -> Vec<String> {
+        self.notes.iter().map(|(note, of)| format!("{}: {note}", of.join(", "))).collect()
     }
 
     /// Whether nothing was measured.
@@ -190,12 +214,15 @@ impl Findings {
             figures.insert(metric.key.to_owned(), servers.into());
         }
 
-        serde_json::json!({ "title": self.title, "figures": figures, "notes": self.notes })
+        serde_json::json!({ "title": self.title, "figures": figures, "notes": self.notes() })
     }
 }
 
-/// A rounded number with commas.
-fn thousands(value: f64) -> String {
+/// A rounded number with commas, or one with decimals.
+fn number(value: f64, decimals: usize) -> String {
+    if decimals > 0 {
+        return format!("{value:.decimals$}");
+    }
     let digits = format!("{:.0}", value.abs());
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -233,7 +260,7 @@ mod tests {
         assert_eq!(findings.ratio(&LOSS, "b"), None);
         assert_eq!(findings.ratio(&CPU, "a"), None);
         assert_eq!(findings.spread(&CPU, "c"), None);
-        assert_eq!(findings.notes, ["a: busy", "b: busy"]);
+        assert_eq!(findings.notes(), ["a, b: busy"]);
         assert_eq!(findings.json()["figures"]["cpu_us"]["b"]["first_by_this"], 0.5);
     }
 
@@ -241,6 +268,8 @@ mod tests {
     fn values_are_shown_with_their_unit() {
         assert_eq!(Unit::Us.show(4.234), "4.23 us");
         assert_eq!(Unit::Us.show(4_234.0), "4.2 ms");
+        let spread = Spread { median: 4_234.0, min: 700.0, max: 9_000.0, samples: Vec::new() };
+        assert_eq!(Unit::Us.show_spread(&spread), "4.2 ms [0.7 9.0]");
         assert_eq!(Unit::PerSecond.show(1_234_567.0), "1,234,567/s");
         assert_eq!(Unit::Count.show(-0.2), "0");
         assert_eq!(Unit::Count.show(-1_200.0), "-1,200");

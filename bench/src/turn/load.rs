@@ -6,7 +6,7 @@ use super::datagrams::{Receiver, Sends};
 use super::exchange;
 use super::flow::{self, Flow, Sink};
 use super::pour::{self, packets_of_entry};
-use super::sockets::{self, readable, wait};
+use super::sockets::{self, Readiness, readable, wait};
 use super::stamp::{self, Stamp};
 use super::stun::{self, Framing, Request};
 use super::tally::Tally;
@@ -40,6 +40,7 @@ pub(super) struct Load {
     client_sends: Sends,
     peer_sends: Sends,
     buffer: Vec<u8>,
+    readiness: Readiness,
     /// Packets that arrived, counted or not.
     pub(super) arrived: u64,
     /// Packets that were due and that we could not send.
@@ -70,6 +71,10 @@ impl Load {
             Framing::Indication => Request::Permit(others[index]),
         })?;
 
+        let readiness = Readiness::new()?;
+        for (index, client) in clients.iter().enumerate() {
+            readiness.watch(client, index)?;
+        }
         let flows = flow::of_scenario(target.transport, scenario, &others, &relayed);
 
         Ok(Self {
@@ -83,6 +88,7 @@ impl Load {
             client_sends: Sends::default(),
             peer_sends: Sends::default(),
             buffer: Vec::new(),
+            readiness,
             arrived: 0,
             held_back: 0,
         })
@@ -222,7 +228,7 @@ impl Load {
 
     /// Counts what has arrived everywhere.
     fn receive(&mut self, tally: &mut Tally) -> Result<()> {
-        let Self { receiver, flows, scenario, clients, peer, arrived, .. } = self;
+        let Self { receiver, flows, scenario, clients, peer, readiness, arrived, .. } = self;
         let mut count = |sink: Sink, payload: Option<&[u8]>, at: u64| {
             *arrived += 1;
             let stamp = payload.and_then(|payload| Stamp::read(payload, scenario.size));
@@ -236,7 +242,13 @@ impl Load {
                 count(Sink::Peer, Some(datagram), at);
             })?;
         }
-        for (index, client) in clients.iter_mut().enumerate() {
+        // Nothing comes to clients that send by UDP only, but errors, and those tell the sender.
+        if scenario.direction == Direction::Up && self.target.transport == Transport::Udp {
+            return Ok(());
+        }
+        readiness.wait(Duration::ZERO)?;
+        for index in readiness.ready() {
+            let client = &mut clients[index];
             let sink = Sink::Client(index);
             let failed = |error| client::failed(&self.target, &error);
             match &mut client.wire {
@@ -267,8 +279,7 @@ impl Load {
             thread::sleep(time);
             return Ok(());
         }
-        let mut polls: Vec<_> = self.clients.iter().map(readable).collect();
-        wait(&mut polls, time)?;
+        wait(&mut [readable(&self.readiness)], time)?;
 
         Ok(())
     }

@@ -48,7 +48,8 @@ enum Experiment {
 pub(crate) fn run(args: &Args) -> Result<()> {
     let experiments = experiments(args);
     let subjects = subjects(args);
-    let needed = experiments.iter().map(Experiment::descriptors).max().unwrap_or(0);
+    let ours = subjects.contains(&Subject::Millrace);
+    let needed = experiments.iter().map(|e| e.descriptors(ours)).max().unwrap_or(0);
     limits::provide_descriptors(needed)?;
     let coturn = subjects.contains(&Subject::Coturn).then(coturn::version).transpose()?;
     let cpus = Cpus::divide(!args.no_pin)?;
@@ -161,10 +162,12 @@ impl Experiment {
         }
     }
 
-    /// Descriptors that it takes, in the process of the clients and in that of the server.
-    fn descriptors(&self) -> u64 {
+    /// Descriptors that it takes, in the process of the clients or in that of the server: `ours`
+    /// has three quarters of its own for relayed addresses, the others for connections and files.
+    fn descriptors(&self, ours: bool) -> u64 {
         match self {
             Self::Load(scenario) | Self::Saturation(scenario) => 2 * scenario.allocations() as u64,
+            Self::Allocations(Transport::Udp, count) if ours => *count as u64 * 4 / 3 + 256,
             Self::Allocations(Transport::Udp, count) => *count as u64 + 256,
             // The server has a connection and a relayed address for each.
             Self::Allocations(_, count) => 2 * *count as u64 + 256,

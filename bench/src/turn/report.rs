@@ -109,20 +109,11 @@ fn table(findings: &Findings) -> Table {
         let mut row = vec![metric.label.to_owned()];
         for (index, subject) in findings.subjects.iter().enumerate() {
             let spread = findings.spread(metric, subject);
-            row.push(spread.map_or_else(
-                || "-".to_owned(),
-                |spread| {
-                    let value = metric.unit.show(spread.median);
-                    let is_steady = !metric.compared || spread.min == spread.max;
-                    if is_steady {
-                        return value;
-                    }
-                    let number = |value| metric.unit.show(value);
-                    let (min, max) = (number(spread.min), number(spread.max));
-                    let short = |text: &str| text.split(' ').next().unwrap_or_default().to_owned();
-                    format!("{value} [{} {}]", short(&min), short(&max))
-                },
-            ));
+            let text = spread.map(|spread| match metric.compared && spread.min < spread.max {
+                true => metric.unit.show_spread(&spread),
+                false => metric.unit.show(spread.median),
+            });
+            row.push(text.unwrap_or_else(|| "-".to_owned()));
             if index > 0 {
                 let ratio = findings.ratio(metric, subject);
                 row.push(ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}x")));
@@ -143,7 +134,7 @@ fn table(findings: &Findings) -> Table {
         header,
         rows: rows.collect(),
         bars: bars.map(|bars| ("CPU per packet, us".to_owned(), bars)),
-        notes: findings.notes.clone(),
+        notes: findings.notes(),
     }
 }
 

@@ -56,15 +56,15 @@ fn search(
     while (FIRST / 64.0..=LAST).contains(&rate) {
         let (stretch, passed) = step(server, load, rate)?;
         let reached = stretch.relayed_per_second();
-        is_limited_by_client = stretch.is_client_the_limit();
         if !passed || reached < REACHED_MIN * rate {
             bad = Some(rate);
+            is_limited_by_client = stretch.is_client_the_limit();
         }
         if passed && good.as_ref().is_none_or(|(good, _)| reached > *good) {
             good = Some((reached, stretch));
         }
         rate = match (&good, bad) {
-            (Some((good, _)), Some(bad)) if bad / good < CLOSE || is_limited_by_client => break,
+            (Some((good, _)), Some(bad)) if bad / good < CLOSE => break,
             (Some((good, _)), Some(bad)) => (good * bad).sqrt(),
             (Some(_), None) => rate * 2.0,
             (None, _) => rate / 2.0,
@@ -88,7 +88,7 @@ fn search(
     result
 }
 
-/// Loads at a rate, and again if it failed.
+/// Loads at a rate, and again if it failed or was not reached.
 fn step(server: &mut Running, load: &mut Load, rate: f64) -> Result<(Stretch, bool)> {
     for failure in 1.. {
         run::settle(server, load, rate, SETTLE)?;
@@ -99,7 +99,7 @@ fn step(server: &mut Running, load: &mut Load, rate: f64) -> Result<(Stretch, bo
         let passed = loss < LOSS_MAX;
         let reached = stretch.relayed_per_second();
         eprintln!("    {rate:>9.0}/s: {reached:.0} relayed, {:.3} % lost", 100.0 * loss);
-        if passed || failure == FAILURES {
+        if passed && reached >= REACHED_MIN * rate || failure == FAILURES {
             return Ok((stretch, passed));
         }
     }

@@ -2,9 +2,11 @@
 
 use std::io;
 use std::net::UdpSocket;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
+/// Sockets that are told as ready by one call.
+const READY_MAX: usize = 256;
 /// Index of the drops in what `SO_MEMINFO` tells (linux/sock_diag.h).
 const MEMINFO_DROPS: usize = 8;
 
@@ -54,6 +56,70 @@ pub(super) fn receive_drops(socket: &UdpSocket) -> u64 {
     };
 
     if result == 0 { words[MEMINFO_DROPS].into() } else { 0 }
+}
+
+/// Many sockets of which few are ready: waiting costs by those, not by all.
+pub(super) struct Readiness {
+    epoll: OwnedFd,
+    events: Vec<libc::epoll_event>,
+    ready: usize,
+}
+
+impl Readiness {
+    /// Watches no socket yet.
+    pub(super) fn new() -> io::Result<Self> {
+        // SAFETY: this call has no pointers.
+        let fd = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: the descriptor was just made and is nobody else's.
+        let epoll = unsafe { OwnedFd::from_raw_fd(fd) };
+
+        Ok(Self {
+            epoll,
+            events: vec![libc::epoll_event { events: 0, u64: 0 }; READY_MAX],
+            ready: 0,
+        })
+    }
+
+    /// Watches a socket too; `token` is what tells of it.
+    pub(super) fn watch(&self, socket: &impl AsRawFd, token: usize) -> io::Result<()> {
+        let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: token as u64 };
+        let (epoll, fd) = (self.epoll.as_raw_fd(), socket.as_raw_fd());
+        // SAFETY: the pointer is that of a live event, which the call only reads.
+        let result = unsafe { libc::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, fd, &raw mut event) };
+
+        if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    }
+
+    /// Waits until one can be read, at most for a time, to the millisecond.
+    pub(super) fn wait(&mut self, timeout: Duration) -> io::Result<()> {
+        let milliseconds = timeout.as_millis().try_into().unwrap_or(i32::MAX);
+        // SAFETY: the pointer and the length are those of a live vector.
+        let ready = unsafe {
+            let events = self.events.as_mut_ptr();
+            libc::epoll_wait(self.epoll.as_raw_fd(), events, READY_MAX as i32, milliseconds)
+        };
+        let error = io::Error::last_os_error();
+        self.ready = usize::try_from(ready).unwrap_or(0);
+        if ready < 0 && error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+
+        Ok(())
+    }
+
+    /// The tokens of those that the last wait found.
+    pub(super) fn ready(&self) -> impl Iterator<Item = usize> + use<'_> {
+        self.events[..self.ready].iter().map(|event| event.u64 as usize)
+    }
+}
+
+impl AsRawFd for Readiness {
+    fn as_raw_fd(&self) -> std::os::fd::RawFd {
+        self.epoll.as_raw_fd()
+    }
 }
 
 /// Waits until one of these can be read, at most for a time; the number that can.

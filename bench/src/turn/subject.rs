@@ -6,12 +6,10 @@ use super::coturn;
 use super::limits::Cpus;
 use super::stun::{self, Credentials, Framing, Probe};
 use super::{address, stamp};
+use crate::directory::Directory;
 use crate::server::Server;
 use anyhow::{Context, Result, bail};
-use std::fs;
-use std::net::{SocketAddr, TcpListener, UdpSocket};
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -72,26 +70,22 @@ impl Subject {
             let server = args.server.context("the server's address is not given")?;
             return Running::of_others(args, server, transport);
         }
-        let listen = free_port()?;
-        let secure = tls.then(free_port).transpose()?;
+        let listen = SocketAddr::new(own_ip(), 3_478);
+        let secure = tls.then_some(SocketAddr::new(listen.ip(), 5_349));
         let password = format!("{:016x}", rand::random::<u64>());
         let credentials = Credentials { user: USER.to_owned(), password };
         let process = cpus.as_server(|| self.spawn(args, listen, secure, &credentials))?;
         let mut running = Running {
-            listen: process.listen(listen),
+            pid: process.pid(),
             process,
+            listen,
             target: Target {
                 server: secure.unwrap_or(listen),
                 transport,
                 credentials: self.is_turn().then_some(credentials),
                 own: address::towards(listen)?,
             },
-            pid: None,
         };
-        running.pid = running.process.pid();
-        if secure.is_none() {
-            running.target.server = running.listen;
-        }
         running.wait_until_ready().with_context(|| format!("{} does not start", self.name()))?;
 
         Ok(running)
@@ -108,8 +102,13 @@ impl Subject {
             Self::Millrace => {
                 let mut settings = vec![
                     "media.shards=1".to_owned(),
+                    format!("media.listen={listen}"),
+                    format!("media.advertise={}", listen.ip()),
                     "turn.allow_peers=127.0.0.0/8".to_owned(),
+                    // Limits that keep one user or source from harm; here all are one.
                     "turn.challenges_per_second=0".to_owned(),
+                    "turn.quota.user=0".to_owned(),
+                    "turn.quota.address=0".to_owned(),
                     format!("turn.users.{}={}", credentials.user, credentials.password),
                 ];
                 settings.extend(secure.map(|address| format!("turn.tls_listen={address}")));
@@ -119,7 +118,7 @@ impl Subject {
             }
             Self::Coturn => {
                 let directory = Directory::new()?;
-                let child = coturn::start(&directory.0, listen, secure, credentials)?;
+                let child = coturn::start(directory.path(), listen, secure, credentials)?;
                 Ok(Process::Child { child, _directory: Some(directory) })
             }
             Self::Bare | Self::BareTrains => {
@@ -207,13 +206,6 @@ impl Process {
             Self::Others => None,
         }
     }
-
-    fn listen(&self, chosen: SocketAddr) -> SocketAddr {
-        match self {
-            Self::Millrace(server) => server.media(),
-            Self::Child { .. } | Self::Others => chosen,
-        }
-    }
 }
 
 impl Drop for Process {
@@ -226,35 +218,9 @@ impl Drop for Process {
     }
 }
 
-/// A directory that ends with this value.
-struct Directory(PathBuf);
+/// An address on loopback that nobody else uses: relayed ports are then all free.
+fn own_ip() -> IpAddr {
+    let [second, third] = rand::random::<[u8; 2]>();
 
-impl Directory {
-    fn new() -> Result<Self> {
-        let name = format!("millrace-bench-{:016x}", rand::random::<u64>());
-        let path = std::env::temp_dir().join(name);
-        fs::DirBuilder::new()
-            .mode(0o700)
-            .create(&path)
-            .with_context(|| format!("cannot make {}", Path::display(&path)))?;
-
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        // What is left of it is in the system's directory for such things.
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-/// An address on loopback whose port was free a moment ago, by TCP and UDP.
-fn free_port() -> Result<SocketAddr> {
-    loop {
-        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        if UdpSocket::bind(address).is_ok() {
-            return Ok(address);
-        }
-    }
+    Ipv4Addr::new(127, second | 0x40, third, 1).into()
 }

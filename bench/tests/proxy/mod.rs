@@ -154,6 +154,8 @@ impl Way {
                 self.stop.store(true, Ordering::Relaxed);
             }
         }
+        // The one after it, which would have brought it along, was never sent.
+        told.dropped += u64::from(held.is_some());
 
         told
     }

@@ -4,24 +4,20 @@
 
 mod common;
 
-use common::{Place, Service, free_port, get};
-use std::os::unix::net::UnixDatagram;
-use std::time::Duration;
+use common::{Notified, Place, Service, free_port, get};
 
 /// A `millrace serve` with a configuration file, and what it tells its service manager.
 struct Reloaded {
     place: Place,
     service: Service,
-    notify: UnixDatagram,
+    notify: Notified,
     base: String,
 }
 
 impl Reloaded {
     fn new() -> Self {
         let place = Place::new();
-        let path = place.directory.join("notify");
-        let notify = UnixDatagram::bind(&path).unwrap();
-        notify.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let notify = Notified::new(&place);
         let (http, media) = (free_port(), free_port());
         let base = format!(
             "[http]\nlisten = \"127.0.0.1:{http}\"\ntls_listen = \"127.0.0.1:0\"\n\
@@ -29,27 +25,18 @@ impl Reloaded {
              [control]\nsocket = \"control.sock\"\n"
         );
         let file = place.file(&base);
-        let environment = [("NOTIFY_SOCKET", path.to_str().unwrap())];
-        let service = place.start(&["serve", "--config", &file], &environment);
+        let service = place.start(&["serve", "--config", &file], &[notify.environment()]);
         let reloaded = Self { place, service, notify, base };
-        assert_eq!(reloaded.told(), "READY=1");
+        assert_eq!(reloaded.notify.told(), "READY=1");
         get(http, "/readyz", 200);
 
         reloaded
     }
 
-    fn told(&self) -> String {
-        let mut bytes = [0; 64];
-        let len = self.notify.recv(&mut bytes).unwrap();
-        String::from_utf8_lossy(&bytes[..len]).into_owned()
-    }
-
     /// Replaces the file and waits until it was read.
     fn with(&self, text: &str) {
         self.place.file(&format!("{}{text}", self.base));
-        self.service.signal("HUP");
-        assert!(self.told().starts_with("RELOADING=1\n"));
-        assert_eq!(self.told(), "READY=1");
+        self.notify.reload(&self.service);
     }
 
     /// Stops it: what it has logged.

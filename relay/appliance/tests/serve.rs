@@ -4,8 +4,7 @@
 
 mod common;
 
-use common::{Place, free_port, get};
-use std::os::unix::net::UnixDatagram;
+use common::{Notified, Place, free_port, get};
 use std::time::Duration;
 
 /// As long as a graceful stop may take.
@@ -26,28 +25,21 @@ fn sets(http: u16, media: u16) -> Vec<String> {
 #[test]
 fn serve_answers_tells_systemd_and_stops_at_sigterm() {
     let place = Place::new();
-    let path = place.directory.join("notify");
-    let notify = UnixDatagram::bind(&path).unwrap();
-    notify.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let notify = Notified::new(&place);
     let http = free_port();
     let sets = sets(http, free_port());
     let args: Vec<_> = ["serve"].into_iter().chain(sets.iter().map(String::as_str)).collect();
-    let environment = [("NOTIFY_SOCKET", path.to_str().unwrap()), ("WATCHDOG_USEC", "200000")];
+    let environment = [notify.environment(), ("WATCHDOG_USEC", "200000")];
     let mut service = place.start(&args, &environment);
-    let told = || {
-        let mut bytes = [0; 64];
-        let len = notify.recv(&mut bytes).unwrap();
-        String::from_utf8_lossy(&bytes[..len]).into_owned()
-    };
-    assert_eq!(told(), "READY=1");
-    assert_eq!(told(), "WATCHDOG=1");
-    assert_eq!(told(), "WATCHDOG=1");
+    assert_eq!(notify.told(), "READY=1");
+    assert_eq!(notify.told(), "WATCHDOG=1");
+    assert_eq!(notify.told(), "WATCHDOG=1");
     assert_eq!(get(http, "/readyz", 200), "ready\n");
     let metrics = get(http, "/metrics", 200);
     assert!(metrics.contains("millrace_signalling_relay_up 1"), "{metrics}");
 
     service.signal("HUP");
-    let beyond = || std::iter::repeat_with(told).find(|state| state != "WATCHDOG=1");
+    let beyond = || std::iter::repeat_with(|| notify.told()).find(|state| state != "WATCHDOG=1");
     let reloading = beyond().unwrap_or_default();
     assert!(reloading.starts_with("RELOADING=1\nMONOTONIC_USEC="), "{reloading}");
     assert!(reloading[27..].parse::<u64>().unwrap() > 0, "{reloading}");

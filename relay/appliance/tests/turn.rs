@@ -5,17 +5,16 @@
 mod common;
 
 use common::turn::allocate;
-use common::{Place, Service, free_port, get};
+use common::{Notified, Place, Service, free_port, get};
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
 /// A `millrace serve` that is up.
 struct Served {
     place: Place,
     service: Service,
-    notify: UnixDatagram,
+    notify: Notified,
     http: u16,
     media: u16,
     base: String,
@@ -25,9 +24,7 @@ impl Served {
     /// With these lines of TURN.
     fn new(turn: &str) -> Self {
         let place = Place::new();
-        let path = place.directory.join("notify");
-        let notify = UnixDatagram::bind(&path).unwrap();
-        notify.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let notify = Notified::new(&place);
         let (http, media) = (free_port(), free_port());
         let base = format!(
             "[http]\nlisten = \"127.0.0.1:{http}\"\ntls_listen = \"\"\n\
@@ -35,18 +32,11 @@ impl Served {
              [control]\nsocket = \"control.sock\"\n[turn]\n"
         );
         let file = place.file(&format!("{base}{turn}"));
-        let environment = [("NOTIFY_SOCKET", path.to_str().unwrap())];
-        let service = place.start(&["serve", "--config", &file], &environment);
+        let service = place.start(&["serve", "--config", &file], &[notify.environment()]);
         let served = Self { place, service, notify, http, media, base };
-        assert_eq!(served.told(), "READY=1");
+        assert_eq!(served.notify.told(), "READY=1");
         get(http, "/readyz", 200);
         served
-    }
-
-    fn told(&self) -> String {
-        let mut bytes = [0; 64];
-        let len = self.notify.recv(&mut bytes).unwrap();
-        String::from_utf8_lossy(&bytes[..len]).into_owned()
     }
 
     /// Runs `millrace turn`; what it prints.
@@ -61,9 +51,7 @@ impl Served {
     /// Replaces the lines of TURN and waits until they were read.
     fn reload(&self, turn: &str) {
         self.place.file(&format!("{}{turn}", self.base));
-        self.service.signal("HUP");
-        assert!(self.told().starts_with("RELOADING=1\n"));
-        assert_eq!(self.told(), "READY=1");
+        self.notify.reload(&self.service);
     }
 
     fn list(&self, args: &[&str]) -> Vec<serde_json::Value> {
@@ -184,7 +172,7 @@ fn rooms_hand_out_credentials_that_turn_takes() {
     let served = Served::new("tls_listen = \"127.0.0.1:0\"\nhostname = \"turn.example.org\"\n");
     let message = first_message(&served.place, served.http);
     let [url, username, credential] = turn_server(&message);
-    assert_eq!(url, format!("turn:127.0.0.1:{}?transport=udp", served.media));
+    assert_eq!(url, format!("turn:127.0.0.1:{}?transport=tcp", served.media));
     let tls = b"turns:turn.example.org:";
     assert!(message.windows(tls.len()).any(|window| window == tls), "TLS is offered by its name");
     assert!(allocate(served.media, username, credential).is_ok());

@@ -152,7 +152,7 @@ impl Mmsg {
         let control = &control[..CONTROL_BYTES.min(header.msg_hdr.msg_controllen)];
         let start = index * TRAIN_BYTES;
         let end = start + header.msg_len as usize;
-        let Some(remote) = address(name).filter(|_| end > start) else {
+        let Some(remote) = address(name) else {
             self.counters.drops.count(DropReason::Malformed);
             return None;
         };

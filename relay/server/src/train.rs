@@ -21,6 +21,8 @@ pub(crate) struct Train {
     pub(crate) path: Path,
     rest: Range<usize>,
     step: usize,
+    /// One datagram without payload is still to come.
+    empty: bool,
 }
 
 impl Train {
@@ -28,7 +30,7 @@ impl Train {
     /// shorter; without a segment size there is one.
     pub(crate) fn new(path: Path, payload: Range<usize>, segment: Option<usize>) -> Self {
         let step = segment.filter(|&size| size > 0).unwrap_or(payload.len());
-        Self { path, rest: payload, step }
+        Self { path, empty: payload.is_empty(), rest: payload, step }
     }
 }
 
@@ -37,7 +39,7 @@ impl Iterator for Train {
 
     fn next(&mut self) -> Option<Range<usize>> {
         if self.rest.is_empty() {
-            return None;
+            return std::mem::take(&mut self.empty).then(|| self.rest.clone());
         }
         let datagram = self.rest.start..self.rest.end.min(self.rest.start + self.step);
         self.rest.start = datagram.end;

@@ -96,6 +96,14 @@ proptest! {
     }
 
     #[test]
+    fn a_values_range_is_where_the_value_stands(bytes in stun_messages(), kind in 0..0x30_u16) {
+        let Some(message) = stun::Message::parse(&bytes) else { return Ok(()) };
+        let at = message.value_range(kind).map(|range| &bytes[range]);
+
+        prop_assert_eq!(at, message.attribute(kind));
+    }
+
+    #[test]
     fn a_stun_message_keeps_its_addresses(
         address in addresses(), id: [u8; 12], method in 0..0x100_u16,
     ) {

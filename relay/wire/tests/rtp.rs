@@ -45,7 +45,7 @@ fn channel_data_is_as_long_as_it_says() {
     assert_eq!(ChannelHeader::parse(b"\x40\x01\x00\x01x"), Some(header));
     assert_eq!(ChannelHeader::parse(b"\x40\x01\x00\x01x\0\0\0"), Some(header));
     assert_eq!(ChannelHeader::parse(b"\x40\x01\x00\x02x"), None);
-    assert_eq!(ChannelHeader::parse(b"\x50\x01\x00\x01x"), None);
+    assert_eq!(ChannelHeader::parse(b"\x80\x01\x00\x01x"), None);
     assert_eq!(header.write(), *b"\x40\x01\x00\x01");
 }
 

@@ -75,7 +75,7 @@ fn channel_data_ends_before_its_padding() {
 #[test]
 fn what_is_neither_stun_nor_channel_data_ends_a_stream_of_turn() {
     let not_four = b"\x00\x01\x00\x02\x21\x12\xa4\x42";
-    for bytes in [&b"\x50"[..], b"\x16\x03", b"\x80\x60", b"\x00\x01\x00\x00\x21\x13", not_four] {
+    for bytes in [&b"\x04"[..], b"\x16\x03", b"\x80\x60", b"\x00\x01\x00\x00\x21\x13", not_four] {
         assert_eq!(Framing::Turn.next(bytes, MAX), Err(Malformed), "{bytes:?}");
     }
 }

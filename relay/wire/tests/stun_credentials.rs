@@ -1,6 +1,9 @@
 //! STUN's long-term credentials: the vector of RFC 8489, and which attributes integrity covers.
 
 use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
+mod common;
+
+use common::{parse, request};
 use relay_wire::stun::{
     Class, IntegrityKey, IntegrityKeySha256, Malformed, Message, Method, PasswordAlgorithm, Writer,
     attribute, userhash,
@@ -20,21 +23,6 @@ const REQUEST: &[u8] = b"\x00\x01\x00\x90\x21\x12\xa4\x42\
 /// SHA-256 of the vector's user name, realm and password, "TheMatrIX".
 const KEY: &[u8] = b"\xdd\x29\x5a\x61\x3b\x90\x58\xc3\xc2\x3d\x6d\xc7\x16\x5b\xda\x07\
     \x23\x04\xd9\x89\xc9\xd0\xaf\x3a\x8c\x7e\x18\x4b\x4f\x9b\xb4\xa1";
-
-/// Writes a request with `write`.
-fn request(write: impl FnOnce(&mut Writer<'_>)) -> Vec<u8> {
-    let mut buffer = vec![0; 1500];
-    let mut writer = Writer::begin(&mut buffer, Class::Request, Method::ALLOCATE, &[9; 12]);
-    write(&mut writer);
-    let len = writer.finish().expect("room for it");
-    buffer.truncate(len);
-
-    buffer
-}
-
-fn parse(bytes: &[u8]) -> Message<'_> {
-    Message::parse(bytes).expect("a message")
-}
 
 /// The request, with its last attribute, MESSAGE-INTEGRITY-SHA256, cut to `len` bytes.
 fn truncated(len: u8) -> Vec<u8> {

@@ -1,24 +1,10 @@
 //! The attributes of TURN and of behaviour discovery: on the wire, absent, malformed.
 
-use relay_wire::stun::{
-    ChangeRequest, Class, Family, Icmp, Malformed, Message, Method, Writer, attribute,
-};
+mod common;
+
+use common::{parse, request};
+use relay_wire::stun::{ChangeRequest, Class, Family, Icmp, Malformed, Method, Writer, attribute};
 use std::net::SocketAddr;
-
-/// Writes a message with `write`.
-fn message(write: impl FnOnce(&mut Writer<'_>)) -> Vec<u8> {
-    let mut buffer = vec![0; 1500];
-    let mut writer = Writer::begin(&mut buffer, Class::Request, Method::ALLOCATE, &[9; 12]);
-    write(&mut writer);
-    let len = writer.finish().expect("room for it");
-    buffer.truncate(len);
-
-    buffer
-}
-
-fn parse(bytes: &[u8]) -> Message<'_> {
-    Message::parse(bytes).expect("a message")
-}
 
 fn address(text: &str) -> SocketAddr {
     text.parse().expect("an address")
@@ -45,7 +31,7 @@ fn methods_of_turn_have_their_numbers_on_the_wire() {
 
 #[test]
 fn an_allocate_request_is_read_back() {
-    let bytes = message(|writer| {
+    let bytes = request(|writer| {
         writer
             .requested_transport(17)
             .lifetime(600)
@@ -71,7 +57,7 @@ fn an_allocate_request_is_read_back() {
 #[test]
 fn peers_and_data_are_read_back() {
     let peers = [address("192.0.2.7:9"), address("[2001:db8::7]:10")];
-    let bytes = message(|writer| {
+    let bytes = request(|writer| {
         writer.xor_peer_address(peers[0]).channel_number(0x4001).data(b"xyz");
         writer.xor_peer_address(peers[1]).attribute(attribute::XOR_PEER_ADDRESS, b"\0\x01ab");
         writer.xor_relayed_address(peers[1]).xor_relayed_address(peers[0]);
@@ -89,7 +75,7 @@ fn peers_and_data_are_read_back() {
 fn what_a_server_tells_is_read_back() {
     let icmp = Icmp { kind: 3, code: 4, data: 1400 };
     let server = address("192.0.2.1:3478");
-    let bytes = message(|writer| {
+    let bytes = request(|writer| {
         writer
             .address_error_code(Family::V6, 440, "Address Family not Supported")
             .icmp(icmp)
@@ -114,7 +100,7 @@ fn what_a_server_tells_is_read_back() {
 fn behaviour_discovery_is_read_back() {
     let change = ChangeRequest { ip: true, port: false };
     let (origin, other) = (address("192.0.2.1:3478"), address("[2001:db8::1]:3479"));
-    let bytes = message(|writer| {
+    let bytes = request(|writer| {
         writer.change_request(change).response_port(4000).attribute(attribute::PADDING, &[0; 8]);
         writer.response_origin(origin).other_address(other);
     });
@@ -130,7 +116,7 @@ fn behaviour_discovery_is_read_back() {
 
 #[test]
 fn a_response_port_whose_padding_is_counted_is_read_too() {
-    let bytes = message(|writer| {
+    let bytes = request(|writer| {
         writer.attribute(attribute::RESPONSE_PORT, b"\xcc\x19\0\0");
     });
 
@@ -139,7 +125,7 @@ fn a_response_port_whose_padding_is_counted_is_read_too() {
 
 #[test]
 fn absent_attributes_are_none() {
-    let bytes = message(|_| {});
+    let bytes = request(|_| {});
     let message = parse(&bytes);
 
     assert_eq!(message.channel_number(), Ok(None));
@@ -175,7 +161,7 @@ fn values_of_another_length_are_malformed() {
         attribute::RESPONSE_PORT,
     ];
     for value in [&[][..], &[1; 3], &[1; 5], &[1; 9]] {
-        let bytes = message(|writer| {
+        let bytes = request(|writer| {
             kinds.iter().for_each(|kind| {
                 writer.attribute(*kind, value);
             });

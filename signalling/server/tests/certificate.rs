@@ -4,16 +4,11 @@
 
 mod common;
 
-use common::{World, answer};
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use common::{World, answer, connect};
+use rustls::pki_types::CertificateDer;
 use signalling_server::CertificateFiles;
 use std::path::Path;
-use std::sync::Arc;
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 
 /// A certificate for localhost in files of its own.
 fn made(directory: &Path, name: &str) -> (CertificateFiles, CertificateDer<'static>) {
@@ -24,24 +19,6 @@ fn made(directory: &Path, name: &str) -> (CertificateFiles, CertificateDer<'stat
     std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
 
     (CertificateFiles { certificate, key }, made.cert.der().clone())
-}
-
-async fn connect(
-    world: &World,
-    trusted: &CertificateDer<'static>,
-) -> std::io::Result<TlsStream<TcpStream>> {
-    let mut roots = RootCertStore::empty();
-    roots.add(trusted.clone()).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let client = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let stream = TcpStream::connect(world.tls).await.unwrap();
-    let name = ServerName::try_from("localhost").unwrap();
-
-    TlsConnector::from(Arc::new(client)).connect(name, stream).await
 }
 
 #[tokio::test]

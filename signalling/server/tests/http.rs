@@ -4,17 +4,14 @@
 
 mod common;
 
-use common::{World, answer, config};
+use common::{World, answer, config, connect};
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
 use signalling_server::bind;
 use std::os::unix::fs::PermissionsExt;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 
 #[tokio::test]
 async fn the_page_comes_with_its_type_its_policy_and_a_tag() {
@@ -113,17 +110,8 @@ async fn https_answers_with_a_kept_certificate_for_localhost() {
     let file = world.data.join("https-self-signed.pem");
     let mode = std::fs::metadata(&file).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(&file).unwrap()).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let client = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let stream = TcpStream::connect(world.tls).await.unwrap();
-    let name = ServerName::try_from("localhost").unwrap();
-    let mut stream = TlsConnector::from(Arc::new(client)).connect(name, stream).await.unwrap();
+    let trusted = CertificateDer::from_pem_file(&file).unwrap();
+    let mut stream = connect(&world, &trusted).await.unwrap();
     stream.write_all(b"GET /readyz HTTP/1.0\r\n\r\n").await.unwrap();
     assert_eq!(answer(stream).await.status, 200);
 

@@ -21,10 +21,19 @@ before(async () => {
 });
 after(() => site.close());
 
+test('a room is reached directly over UDP when nothing is in the way', async (world) => {
+  const room = newRoom();
+  const ada = await enter(world.server, world.browser, room, 'ada');
+  const bob = await enter(world.server, world.browser, room, 'bob');
+  await sees(ada, bob);
+  for (const page of [ada, bob]) assert.match((await ways(page)).join(), /^(host|prflx) udp$/);
+});
+
 for (const way of Object.keys(WAYS)) {
   test(`a room is reached through TURN over ${way}`, async ({ server, browser }) => {
     const room = newRoom();
-    const script = [relayOnly, WAYS[way].toString()];
+    const own = { urls: server.turn.udp, username: 'bench', credential: 'secret' };
+    const script = [relayOnly, { wanted: WAYS[way].toString(), own: way === 'udp' && own }];
     const ada = await enter(server, browser, room, 'ada', script);
     const bob = await enter(server, browser, room, 'bob', script);
     await sees(ada, bob);
@@ -70,7 +79,7 @@ async function sees(ada, bob) {
 async function enter(server, browser, room, identity, script) {
   const page = await openPage(browser);
   await page.addInitScript(hum);
-  await page.addInitScript(...script);
+  if (script) await page.addInitScript(...script);
   await page.goto(site.url);
   const url = `ws://127.0.0.1:${server.port}`;
   await page.evaluate(([to, token]) => window.start(to, token), [url, signToken(identity, room)]);
@@ -78,13 +87,16 @@ async function enter(server, browser, room, identity, script) {
   return page;
 }
 
-/** Runs in the page: peer connections take relayed candidates only, of one kind of server. */
-function relayOnly(wanted) {
+/**
+ * Runs in the page: peer connections take relayed candidates only, of one kind of server. TURN over
+ * UDP is the page's `own`, since rooms name none: they are reached over UDP as they are.
+ */
+function relayOnly({ wanted, own }) {
   const Original = window.RTCPeerConnection;
   const isWanted = new Function(`return ${wanted}`)();
   const restrict = (config) => {
     if (!config?.iceServers) return config;
-    const iceServers = config.iceServers
+    const iceServers = [...config.iceServers, ...(own ? [own] : [])]
       .map((entry) => ({ ...entry, urls: [entry.urls].flat().filter(isWanted) }))
       .filter((entry) => entry.urls.length > 0);
 

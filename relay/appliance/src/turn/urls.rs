@@ -1,9 +1,13 @@
-//! The URLs (RFC 7065) by which clients reach our TURN service.
+//! The URLs (RFC 7065) by which rooms' clients reach our TURN service.
 
 use relay_server::Advertise;
 use std::net::{IpAddr, SocketAddr};
 
-/// The URLs of the first candidate of each address family, over UDP, TCP and TLS, best first.
+/// The URLs of the first candidate of each address family, over TCP and TLS, best first.
+///
+/// None is over UDP: who reaches this port by UDP reaches the room itself there. And browsers on
+/// libwebrtc have one socket for their own candidate and for TURN: what comes from the address of a
+/// TURN server they take for TURN's, so that a room at the same address is never reached directly.
 ///
 /// `tls` are the addresses that are listened on for TLS; `hostname` is the name for them.
 /// In development the machine's own browser comes by loopback, and others by the first IPv4
@@ -26,10 +30,8 @@ pub(super) fn urls(
         (false, None) => [loopback, None],
     };
     let servers: Vec<SocketAddr> = servers.into_iter().flatten().collect();
-    let mut urls = Vec::new();
-    for transport in ["udp", "tcp"] {
-        urls.extend(servers.iter().map(|server| format!("turn:{server}?transport={transport}")));
-    }
+    let mut urls: Vec<String> =
+        servers.iter().map(|server| format!("turn:{server}?transport=tcp")).collect();
     let public = |listen: &SocketAddr| {
         let behind = advertise.iter().find(|advertise| advertise.local == listen.ip());
         behind.map_or(listen.ip(), |advertise| advertise.public)
@@ -62,28 +64,21 @@ mod tests {
     const NO_TLS: (&[SocketAddr], Option<&str>) = (&[], None);
 
     #[test]
-    fn the_first_address_of_each_family_is_offered_over_udp_and_tcp() {
+    fn the_first_address_of_each_family_is_offered_over_tcp() {
         let all = candidates(&["198.51.100.7:3478", "198.51.100.8:3478", "[2001:db8::1]:3478"]);
         assert_eq!(
             urls(&all, &[], NO_TLS, false),
-            [
-                "turn:198.51.100.7:3478?transport=udp",
-                "turn:[2001:db8::1]:3478?transport=udp",
-                "turn:198.51.100.7:3478?transport=tcp",
-                "turn:[2001:db8::1]:3478?transport=tcp",
-            ]
+            ["turn:198.51.100.7:3478?transport=tcp", "turn:[2001:db8::1]:3478?transport=tcp"]
         );
     }
 
     #[test]
     fn in_development_this_machine_and_its_network_are_served() {
         let all = candidates(&["127.0.0.1:3478", "192.0.2.1:3478", "[2001:db8::1]:3478"]);
-        let urls = urls(&all, &[], NO_TLS, true);
-        assert_eq!(urls.len(), 4);
-        assert_eq!(urls[0], "turn:127.0.0.1:3478?transport=udp");
-        assert_eq!(urls[1], "turn:192.0.2.1:3478?transport=udp");
+        let wanted = ["turn:127.0.0.1:3478?transport=tcp", "turn:192.0.2.1:3478?transport=tcp"];
+        assert_eq!(urls(&all, &[], NO_TLS, true), wanted);
         let lonely = candidates(&["127.0.0.1:3478"]);
-        assert_eq!(super::urls(&lonely, &[], NO_TLS, false).len(), 2);
+        assert_eq!(urls(&lonely, &[], NO_TLS, false), wanted[..1]);
     }
 
     #[test]

@@ -6,6 +6,7 @@ pub(crate) mod turn;
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -59,6 +60,39 @@ impl Place {
         let mut command = self.command(args);
         command.envs(environment.iter().copied());
         Service { child: command.spawn().unwrap() }
+    }
+}
+
+/// What a service tells its service manager (`NOTIFY_SOCKET`).
+pub(crate) struct Notified {
+    socket: UnixDatagram,
+    path: String,
+}
+
+impl Notified {
+    pub(crate) fn new(place: &Place) -> Self {
+        let path = place.directory.join("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        Self { socket, path: path.to_str().unwrap().to_owned() }
+    }
+
+    pub(crate) fn environment(&self) -> (&str, &str) {
+        ("NOTIFY_SOCKET", &self.path)
+    }
+
+    /// The next that it tells.
+    pub(crate) fn told(&self) -> String {
+        let mut bytes = [0; 64];
+        let len = self.socket.recv(&mut bytes).unwrap();
+        String::from_utf8_lossy(&bytes[..len]).into_owned()
+    }
+
+    /// Has the service read its configuration again, and waits until it has.
+    pub(crate) fn reload(&self, service: &Service) {
+        service.signal("HUP");
+        assert!(self.told().starts_with("RELOADING=1\n"));
+        assert_eq!(self.told(), "READY=1");
     }
 }
 

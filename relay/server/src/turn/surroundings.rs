@@ -69,7 +69,8 @@ impl Surroundings {
             deny_peers: settings.deny_peers.clone(),
             own: self.own()?,
             bandwidth_bps: settings.bandwidth_bps,
-            challenges_a_second: settings.challenges_a_second,
+            // Each shard counts for itself, and a source's ports lead to all of them.
+            challenges_a_second: settings.challenges_a_second.div_ceil(self.shards.into()),
             lifetime_max: settings.lifetime_max,
             drain: settings.drain,
             alternates: settings.alternates.clone(),
@@ -217,6 +218,16 @@ mod tests {
             assert!(text.starts_with(&key), "{text}");
         }
         assert_eq!(refused(65_534..=65_535, 1), None);
+    }
+
+    #[test]
+    fn all_shards_together_challenge_as_often_as_one_may() {
+        let of_each = |challenges_a_second, shards| {
+            let settings = TurnSettings { challenges_a_second, ..TurnSettings::default() };
+            surroundings(shards, &[]).config(&settings).unwrap().challenges_a_second
+        };
+        assert_eq!([of_each(1_000, 1), of_each(1_000, 4), of_each(1_001, 4)], [1_000, 250, 251]);
+        assert_eq!(of_each(0, 4), 0, "no limit stays none");
     }
 
     #[test]

@@ -300,9 +300,7 @@ impl Uring {
             self.counters.drops.count(DropReason::Truncated);
             return None;
         }
-        let Some(remote) =
-            address(message.name_data()).filter(|_| !message.payload_data().is_empty())
-        else {
+        let Some(remote) = address(message.name_data()) else {
             self.counters.drops.count(DropReason::Malformed);
             return None;
         };

@@ -5,10 +5,15 @@ use md5::{Digest, Md5};
 use relay_wire::ChannelHeader;
 use relay_wire::stun::{Class, Family, Icmp, IntegrityKey, Message, Method, TransactionId, Writer};
 use std::net::{SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 pub(crate) const USER: &str = "ann";
 pub(crate) const PASSWORD: &str = "secret";
+
+/// No two requests have the same identifier: a client may get the port of one that is gone, and
+/// must not be taken for it.
+static TRANSACTIONS: AtomicU64 = AtomicU64::new(0);
 
 /// What a client gets of its peers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,7 +67,6 @@ pub(crate) struct Client {
     user: String,
     realm: String,
     nonce: Vec<u8>,
-    transaction: u64,
     pub(crate) relayed: SocketAddr,
 }
 
@@ -102,7 +106,6 @@ impl Client {
             user: user.to_owned(),
             realm: String::new(),
             nonce: Vec::new(),
-            transaction: 0,
             relayed: server,
         }
     }
@@ -276,9 +279,8 @@ impl Client {
         method: Method,
         add: impl FnOnce(&mut Writer<'_>),
     ) -> Vec<u8> {
-        self.transaction += 1;
         let mut id: TransactionId = [0; 12];
-        id[..8].copy_from_slice(&self.transaction.to_be_bytes());
+        id[..8].copy_from_slice(&TRANSACTIONS.fetch_add(1, Ordering::Relaxed).to_be_bytes());
         let mut buffer = vec![0; 2_048];
         let mut writer = Writer::begin(&mut buffer, class, method, &id);
         add(&mut writer);

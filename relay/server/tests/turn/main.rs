@@ -9,11 +9,12 @@ mod world;
 use client::{Client, Got, PASSWORD, USER};
 use relay_server::{Advertise, Config, IoKind, Quotas, Selector, TurnSettings};
 use relay_wire::stun::Icmp;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Instant;
-use world::{BACKENDS, PATIENCE, World};
+use world::{BACKENDS, PATIENCE, World, own_address};
 
 const CHANNEL: u16 = 0x4001;
+const V6: &str = "[::1]:0";
 
 fn settings() -> TurnSettings {
     TurnSettings {
@@ -58,9 +59,11 @@ fn await_free(relayed: SocketAddr) {
 #[test]
 fn a_permitted_peer_and_the_client_reach_each_other() {
     for io in BACKENDS {
-        for (shards, listen) in [(1, "127.0.0.1:0"), (2, "127.0.0.1:0"), (2, "[::1]:0")] {
-            let world = serve(io, shards, listen);
-            // The kernel picks a shard by the client's port.
+        for (shards, listen) in [(1, own_address()), (2, own_address()), (2, V6.into())] {
+            let world = serve(io, shards, &listen);
+            // The kernel picks a shard by the client's port. A port is not had again while its
+            // socket is open: the server would see one client that allocates twice.
+            let mut sockets = Vec::new();
             for _ in 0..4 {
                 let (peer, address) = peer_of(&world);
                 let mut client = Client::new(world.address());
@@ -74,8 +77,13 @@ fn a_permitted_peer_and_the_client_reach_each_other() {
                 client.bind(CHANNEL, address).unwrap();
                 client.send_channel(CHANNEL, b"more");
                 assert_eq!(read(&peer), (b"more".to_vec(), relayed));
-                peer.send_to(b"less", relayed).unwrap();
-                assert_eq!(client.get(), Got::Channel(CHANNEL, b"less".to_vec()));
+                for data in [&b"less"[..], b""] {
+                    peer.send_to(data, relayed).unwrap();
+                    assert_eq!(client.get(), Got::Channel(CHANNEL, data.to_vec()), "{io:?}");
+                    client.send_channel(CHANNEL, data);
+                    assert_eq!(read(&peer), (data.to_vec(), relayed), "{io:?}");
+                }
+                sockets.push((client, peer));
             }
         }
     }
@@ -84,7 +92,7 @@ fn a_permitted_peer_and_the_client_reach_each_other() {
 #[test]
 fn two_clients_reach_each_other_by_their_relayed_addresses() {
     for io in BACKENDS {
-        let world = serve(io, 2, "127.0.0.1:0");
+        let world = serve(io, 2, &own_address());
         let (mut ann, mut bob) = (Client::new(world.address()), Client::new(world.address()));
         let (of_ann, of_bob) = (ann.allocate(), bob.allocate());
         ann.bind(CHANNEL, of_bob).unwrap();
@@ -100,7 +108,7 @@ fn two_clients_reach_each_other_by_their_relayed_addresses() {
 #[test]
 fn a_burst_leaves_as_one_run_and_comes_back_as_one() {
     for io in BACKENDS {
-        let world = serve(io, 1, "127.0.0.1:0");
+        let world = serve(io, 1, &own_address());
         let (peer, address) = peer_of(&world);
         let mut client = Client::new(world.address());
         let relayed = client.allocate();
@@ -133,8 +141,8 @@ fn a_burst_leaves_as_one_run_and_comes_back_as_one() {
 #[test]
 fn an_icmp_error_comes_back_as_an_indication() {
     for io in BACKENDS {
-        for (listen, kind, code) in [("127.0.0.1:0", 3, 3), ("[::1]:0", 1, 4)] {
-            let world = serve(io, 1, listen);
+        for (listen, kind, code) in [(own_address(), 3, 3), (V6.into(), 1, 4)] {
+            let world = serve(io, 1, &listen);
             let closed = peer_of(&world).1;
             let (peer, address) = peer_of(&world);
             let mut client = Client::new(world.address());
@@ -155,7 +163,7 @@ fn an_icmp_error_comes_back_as_an_indication() {
 #[test]
 fn an_allocation_that_ends_frees_its_port() {
     for io in BACKENDS {
-        let world = serve(io, 2, "127.0.0.1:0");
+        let world = serve(io, 2, &own_address());
         let mut client = Client::new(world.address());
         let relayed = client.allocate();
         assert!(UdpSocket::bind(relayed).is_err());
@@ -170,7 +178,7 @@ fn an_allocation_that_ends_frees_its_port() {
 #[test]
 fn a_reserved_port_is_had_from_the_shard_that_has_it() {
     for io in BACKENDS {
-        let world = serve(io, 2, "127.0.0.1:0");
+        let world = serve(io, 2, &own_address());
         for _ in 0..50 {
             // Every other client lands on the shard that has not the reservation.
             let mut ann = Client::new(world.address());
@@ -188,12 +196,14 @@ fn ten_thousand_allocations_stand_and_each_relays() {
     const SOCKETS: usize = 1_000;
     // Ports of an address that nobody else uses: tests beside this one need some of theirs.
     let [.., high, low] = std::process::id().to_be_bytes();
-    let relay = std::net::IpAddr::from([127, high, low, 77]);
+    let relay = IpAddr::from([127, high, low, 77]);
     for (io, addresses) in [(BACKENDS[0], 10), (BACKENDS[1], 2)] {
-        let world = World::with(io, 2, "127.0.0.1:0", |config| {
+        let world = World::with(io, 2, &own_address(), |config| {
             config.turn = settings();
             config.turn.relay_addresses = vec![Advertise { public: relay, local: relay }];
-            config.listen = (1..=addresses).map(|n| ([127, 0, 0, n], 0).into()).collect();
+            let IpAddr::V4(first) = config.listen[0].ip() else { panic!("an IPv4 address") };
+            let next = |n: u16| (Ipv4Addr::from_bits(first.to_bits() + u32::from(n)), 0).into();
+            config.listen = (0..addresses).map(next).collect();
         });
         let many = SOCKETS * usize::from(addresses);
         let (peer, address) = peer_of(&world);
@@ -225,7 +235,7 @@ fn ten_thousand_allocations_stand_and_each_relays() {
 
 #[test]
 fn operators_list_and_end_allocations() {
-    let world = serve(BACKENDS[0], 2, "127.0.0.1:0");
+    let world = serve(BACKENDS[0], 2, &own_address());
     let handle = world.relay.handle();
     let mut clients: Vec<Client> = (0..6).map(|_| Client::new(world.address())).collect();
     for client in &mut clients {
@@ -258,7 +268,7 @@ fn operators_list_and_end_allocations() {
 
 #[test]
 fn new_settings_reach_all_shards_and_those_that_cannot_be_change_nothing() {
-    let world = serve(BACKENDS[0], 2, "127.0.0.1:0");
+    let world = serve(BACKENDS[0], 2, &own_address());
     let handle = world.relay.handle();
     let mut old = Client::new(world.address());
     old.allocate();
@@ -280,7 +290,8 @@ fn new_settings_reach_all_shards_and_those_that_cannot_be_change_nothing() {
     let unusable = TurnSettings { relay_ports: 50_000..=50_001, drain: true, ..changed.clone() };
     let error = handle.reconfigure_turn(&unusable).unwrap_err().to_string();
     assert!(error.starts_with("turn.relay_ports = 50000-50001: 2 shards"), "{error}");
-    Client::named(world.address(), "bob").allocate();
+    let mut bob = Client::named(world.address(), "bob");
+    bob.allocate();
 
     handle.reconfigure_turn(&TurnSettings { drain: true, ..changed }).unwrap();
     assert_eq!(handle.allocations(None).len(), 2);
@@ -291,7 +302,7 @@ fn new_settings_reach_all_shards_and_those_that_cannot_be_change_nothing() {
 #[test]
 fn quotas_hold_over_all_shards() {
     let quotas = Quotas { user: 10_000, address: 5, total: None };
-    let world = World::with(BACKENDS[0], 2, "127.0.0.1:0", |config| {
+    let world = World::with(BACKENDS[0], 2, &own_address(), |config| {
         config.turn = TurnSettings { quotas, ..settings() };
     });
     let mut clients: Vec<Client> = (0..12).map(|_| Client::new(world.address())).collect();

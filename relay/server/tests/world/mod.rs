@@ -38,12 +38,25 @@ pub struct World {
 /// A directory that goes with its owner.
 pub struct Directory(pub PathBuf);
 
+/// A number that no other test has.
+fn random() -> u64 {
+    let mut bytes = [0; 8];
+    let mut source = std::fs::File::open("/dev/urandom").unwrap();
+    std::io::Read::read_exact(&mut source, &mut bytes).unwrap();
+
+    u64::from_ne_bytes(bytes)
+}
+
+/// A loopback address that no other test has, with all its ports. Its last byte is 1.
+pub fn own_address() -> String {
+    let [a, b, ..] = random().to_ne_bytes();
+
+    format!("127.{}.{b}.1:0", 1 + a % 254)
+}
+
 impl Directory {
     pub fn new() -> Self {
-        let mut name = [0; 8];
-        std::io::Read::read_exact(&mut std::fs::File::open("/dev/urandom").unwrap(), &mut name)
-            .unwrap();
-        let path = std::env::temp_dir().join(format!("millrace-{:x}", u64::from_ne_bytes(name)));
+        let path = std::env::temp_dir().join(format!("millrace-{:x}", random()));
         std::fs::create_dir(&path).unwrap();
 
         Self(path)

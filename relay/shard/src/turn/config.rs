@@ -26,7 +26,7 @@ pub struct TurnConfig {
     pub own: Vec<IpAddr>,
     /// Bits a second that one allocation may relay in each direction; `None`: no limit.
     pub bandwidth_bps: Option<u64>,
-    /// Challenges (401) a second for one source prefix (/24, /56); 0: no limit.
+    /// Challenges (401) a second of this shard for one source prefix (/24, /56); 0: no limit.
     pub challenges_a_second: u32,
     /// The longest lifetime of an allocation.
     pub lifetime_max: Duration,

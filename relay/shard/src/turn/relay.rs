@@ -7,8 +7,9 @@ use super::{KNOWN, Turn};
 use crate::{DropReason, Outbox, Packet, Path, Via};
 use rand::Rng;
 use relay_wire::ChannelHeader;
-use relay_wire::stun::{Class, HEADER_LEN, Message, Method, TransactionId, Writer};
+use relay_wire::stun::{Class, HEADER_LEN, Message, Method, TransactionId, Writer, attribute};
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::time::Instant;
 
 /// Bytes of the longest message to a client: on UDP a datagram's limit in IPv4; on TCP frames have
@@ -61,8 +62,8 @@ impl Turn {
             out.drop(DropReason::Malformed);
             return None;
         };
-        packet.strip(sending.start);
-        packet.truncate(sending.len);
+        packet.strip(sending.data.start);
+        packet.truncate(sending.data.len());
 
         self.relay_to_peer(now, (key, sending.peer), packet, sending.unfragmented, out)
     }
@@ -212,11 +213,9 @@ fn write_data(
 }
 
 /// A Send indication's content; the data by its place in the message.
-#[derive(Clone, Copy)]
 pub(crate) struct Sending {
     peer: SocketAddr,
-    start: usize,
-    len: usize,
+    data: Range<usize>,
     unfragmented: bool,
 }
 
@@ -224,12 +223,11 @@ impl Sending {
     /// Reads an indication; `None` if something is missing, or must be understood and is not.
     pub(crate) fn of(message: &Message<'_>) -> Option<Self> {
         let peer = message.xor_peer_address().ok()??;
-        let data = message.data()?;
+        let data = message.value_range(attribute::DATA)?;
         if message.unknown_required(&KNOWN).next().is_some() {
             return None;
         }
-        let start = data.as_ptr() as usize - message.bytes().as_ptr() as usize;
 
-        Some(Self { peer, start, len: data.len(), unfragmented: message.dont_fragment() })
+        Some(Self { peer, data, unfragmented: message.dont_fragment() })
     }
 }

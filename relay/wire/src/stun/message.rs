@@ -7,6 +7,7 @@ use super::{
 use super::{attribute, class_and_method};
 use crate::bytes::{u16_at, u32_at};
 use std::net::SocketAddr;
+use std::ops::Range;
 
 /// A STUN message in its datagram (RFC 8489, section 5).
 ///
@@ -99,6 +100,18 @@ impl<'a> Message<'a> {
     /// FINGERPRINT.
     pub fn attributes(&self) -> Attributes<'a> {
         Attributes { bytes: &self.bytes[..self.attributes_end], at: HEADER_LEN }
+    }
+
+    /// Where the value of the first attribute of a type stands in the message.
+    pub fn value_range(&self, kind: u16) -> Option<Range<usize>> {
+        let mut attributes = self.attributes();
+        loop {
+            let start = attributes.at + 4;
+            let (found, value) = attributes.next()?;
+            if found == kind {
+                return Some(start..start + value.len());
+            }
+        }
     }
 
     /// The value of the first attribute of a type.

@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
 use signalling_server::control::{Message, Request};
 use signalling_server::token::{Claims, Grants, mint};
 use signalling_server::{
@@ -17,6 +19,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 pub(crate) const KEY: &str = "key";
 pub(crate) const SECRET: &str = "a secret of the tests, long enough";
@@ -200,6 +204,25 @@ impl Answer {
     pub(crate) fn has_cors(&self) -> bool {
         self.has("access-control-allow-origin: *")
     }
+}
+
+/// A connection over TLS that trusts this certificate alone.
+pub(crate) async fn connect(
+    world: &World,
+    trusted: &CertificateDer<'static>,
+) -> std::io::Result<TlsStream<TcpStream>> {
+    let mut roots = RootCertStore::empty();
+    roots.add(trusted.clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let client = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let stream = TcpStream::connect(world.tls).await.unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+
+    TlsConnector::from(Arc::new(client)).connect(name, stream).await
 }
 
 pub(crate) fn unix_seconds() -> u64 {
