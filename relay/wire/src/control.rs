@@ -29,7 +29,7 @@ ids! {
 }
 
 /// Version of these messages; both sides of a control socket must speak the same.
-pub const VERSION: u16 = 3;
+pub const VERSION: u16 = 4;
 
 /// What each side of a control socket sends first. Every version's is this one number, so that
 /// each side can read what the other speaks.
@@ -204,6 +204,10 @@ pub enum Codec {
     Vp8,
     /// RFC 6184, packetization-mode 1.
     H264,
+    /// RFC 9628, profile 0.
+    Vp9,
+    /// AOMedia's RTP payload format for AV1, profile 0.
+    Av1,
 }
 
 /// A codec with its payload types on one transport.
@@ -236,6 +240,8 @@ pub struct Extensions {
     pub video_orientation: Option<u8>,
     /// `http://www.webrtc.org/experiments/rtp-hdrext/playout-delay`.
     pub playout_delay: Option<u8>,
+    /// AOMedia's `dependency-descriptor-rtp-header-extension`: the layers within one stream.
+    pub dependency_descriptor: Option<u8>,
 }
 
 /// A track as its publisher sends it.

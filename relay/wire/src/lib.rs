@@ -1,6 +1,7 @@
 //! What is on the wire: STUN, ChannelData, RTP, RTCP, and the control messages of the relay.
 #![forbid(unsafe_code)]
 
+pub mod av1;
 mod bytes;
 pub mod channel;
 pub mod control;
@@ -16,6 +17,7 @@ pub mod rtp;
 pub mod stream;
 pub mod stun;
 pub mod vp8;
+pub mod vp9;
 
 pub use channel::ChannelHeader;
 pub use kind::Kind;

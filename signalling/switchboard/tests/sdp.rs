@@ -73,6 +73,7 @@ fn chromium_publishes_with_its_own_numbers() {
             audio_level: None,
             video_orientation: Some(13),
             playout_delay: Some(5),
+            dependency_descriptor: Some(12),
         },
     );
     let audio = answered.facts[0].as_ref().unwrap();

@@ -276,7 +276,7 @@ fn known(known: bool) -> Result<(), Refusal> {
 fn suits(kind: Kind, codec: Codec) -> bool {
     match codec {
         Codec::Opus => kind == Kind::Audio,
-        Codec::Vp8 | Codec::H264 => kind == Kind::Video,
+        Codec::Vp8 | Codec::H264 | Codec::Vp9 | Codec::Av1 => kind == Kind::Video,
     }
 }
 
@@ -291,6 +291,7 @@ fn are_valid(mid: &str, codecs: &[CodecSpec], extensions: &Extensions) -> bool {
         audio_level,
         video_orientation,
         playout_delay,
+        dependency_descriptor,
     } = *extensions;
     let ids = [
         mid_id,
@@ -301,6 +302,7 @@ fn are_valid(mid: &str, codecs: &[CodecSpec], extensions: &Extensions) -> bool {
         audio_level,
         video_orientation,
         playout_delay,
+        dependency_descriptor,
     ];
     let types = |codec: &CodecSpec| [Some(codec.payload_type), codec.rtx];
 

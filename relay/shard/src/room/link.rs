@@ -107,6 +107,7 @@ impl Link {
         all.audio_level = track.audio_level.or(all.audio_level);
         all.video_orientation = track.video_orientation.or(all.video_orientation);
         all.playout_delay = track.playout_delay.or(all.playout_delay);
+        all.dependency_descriptor = track.dependency_descriptor.or(all.dependency_descriptor);
     }
 
     /// Where packets of this SSRC belong.

@@ -4,7 +4,7 @@ use super::layer::{Layer, Place};
 use super::rewrite::Numbers;
 use relay_wire::control::{Codec, Extensions};
 use relay_wire::rtp::Header;
-use relay_wire::{h264, vp8};
+use relay_wire::{av1, h264, vp8, vp9};
 
 /// VP8's descriptor: its bytes, and where its numbers stand in them.
 #[derive(Clone, Copy)]
@@ -91,7 +91,7 @@ impl Copied {
 pub(super) fn rate(codec: Codec) -> u32 {
     match codec {
         Codec::Opus => 48_000,
-        Codec::Vp8 | Codec::H264 => 90_000,
+        Codec::Vp8 | Codec::H264 | Codec::Vp9 | Codec::Av1 => 90_000,
     }
 }
 
@@ -118,5 +118,7 @@ pub(super) fn is_keyframe(codec: Codec, payload: &[u8]) -> bool {
         Codec::Opus => true,
         Codec::Vp8 => vp8::is_keyframe(payload),
         Codec::H264 => h264::is_keyframe(payload),
+        Codec::Vp9 => vp9::is_keyframe(payload),
+        Codec::Av1 => av1::is_keyframe(payload),
     }
 }

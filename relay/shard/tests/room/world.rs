@@ -31,6 +31,7 @@ pub(crate) const IDS: Extensions = Extensions {
     audio_level: Some(6),
     video_orientation: Some(7),
     playout_delay: Some(8),
+    dependency_descriptor: None,
 };
 pub(crate) const SUBSCRIBER_IDS: Extensions = Extensions {
     mid: Some(14),
@@ -41,6 +42,7 @@ pub(crate) const SUBSCRIBER_IDS: Extensions = Extensions {
     audio_level: Some(11),
     video_orientation: Some(10),
     playout_delay: Some(9),
+    dependency_descriptor: None,
 };
 
 /// A packet that left.

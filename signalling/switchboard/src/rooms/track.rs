@@ -152,7 +152,7 @@ fn choice_of(quality: VideoQuality) -> Choice {
 pub(super) fn kind_of(codec: Codec) -> Kind {
     match codec {
         Codec::Opus => Kind::Audio,
-        Codec::Vp8 | Codec::H264 => Kind::Video,
+        Codec::Vp8 | Codec::H264 | Codec::Vp9 | Codec::Av1 => Kind::Video,
     }
 }
 
@@ -161,12 +161,16 @@ pub(super) fn mime(codec: Codec) -> &'static str {
         Codec::Opus => "audio/opus",
         Codec::Vp8 => "video/VP8",
         Codec::H264 => "video/H264",
+        Codec::Vp9 => "video/VP9",
+        Codec::Av1 => "video/AV1",
     }
 }
 
+const CODECS: [Codec; 5] = [Codec::Opus, Codec::Vp8, Codec::H264, Codec::Vp9, Codec::Av1];
+
 fn codec_of(name: &str) -> Option<Codec> {
     let name = name.rsplit('/').next().unwrap_or(name);
-    [Codec::Opus, Codec::Vp8, Codec::H264].into_iter().find(|codec| {
+    CODECS.into_iter().find(|codec| {
         mime(*codec).rsplit('/').next().is_some_and(|known| known.eq_ignore_ascii_case(name))
     })
 }

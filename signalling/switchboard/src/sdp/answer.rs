@@ -182,6 +182,14 @@ pub(super) fn write_codec(
             let profile = codec.payload.parameter("profile-level-id").unwrap_or("42e01f");
             format!("level-asymmetry-allowed=1;packetization-mode=1;profile-level-id={profile}")
         }
+        Codec::Vp9 => {
+            writer.line(format_args!("a=rtpmap:{number} VP9/90000"));
+            "profile-id=0".into()
+        }
+        Codec::Av1 => {
+            writer.line(format_args!("a=rtpmap:{number} AV1/90000"));
+            "level-idx=5;profile=0;tier=0".into()
+        }
     };
     if !parameters.is_empty() {
         writer.line(format_args!("a=fmtp:{number} {parameters}"));

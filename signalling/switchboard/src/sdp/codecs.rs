@@ -56,9 +56,17 @@ fn codec_of(payload: &Payload) -> Option<(Codec, u8)> {
     match (name.as_str(), payload.clock) {
         ("opus", 48_000) => Some((Codec::Opus, 0)),
         ("vp8", 90_000) => Some((Codec::Vp8, 0)),
+        ("vp9", 90_000) => is_zero(payload, "profile-id").then_some((Codec::Vp9, 0)),
+        ("av1", 90_000) => is_zero(payload, "profile").then_some((Codec::Av1, 0)),
         ("h264", 90_000) => h264_rank(payload).map(|rank| (Codec::H264, rank)),
         _ => None,
     }
+}
+
+/// A number that is 0 when it is not told: the profiles of VP9 (RFC 9628, section 6.1) and of AV1,
+/// whose first one every receiver decodes.
+fn is_zero(payload: &Payload, name: &str) -> bool {
+    payload.parameter(name).is_none_or(|profile| profile == "0")
 }
 
 /// Packetization mode 1 and a baseline profile (RFC 6184, section 8.1), the constrained one first:

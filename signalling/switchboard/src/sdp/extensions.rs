@@ -13,6 +13,7 @@ pub const OFFERED: Extensions = Extensions {
     audio_level: Some(1),
     video_orientation: Some(13),
     playout_delay: Some(12),
+    dependency_descriptor: None,
 };
 
 const MID: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
@@ -24,6 +25,8 @@ const TRANSPORT_CC: &str =
 const AUDIO_LEVEL: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
 const VIDEO_ORIENTATION: &str = "urn:3gpp:video-orientation";
 const PLAYOUT_DELAY: &str = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay";
+const DEPENDENCY_DESCRIPTOR: &str =
+    "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension";
 
 /// Those of an m-line's extensions that are understood. Ids beyond 14 would need the two-byte
 /// form and are left out.
@@ -40,6 +43,7 @@ pub(super) fn understood(offered: &[(u8, String)]) -> Extensions {
             AUDIO_LEVEL => &mut known.audio_level,
             VIDEO_ORIENTATION => &mut known.video_orientation,
             PLAYOUT_DELAY => &mut known.playout_delay,
+            DEPENDENCY_DESCRIPTOR => &mut known.dependency_descriptor,
             _ => continue,
         };
         if slot.is_none() && !used {
@@ -59,6 +63,7 @@ pub(super) fn entries(extensions: &Extensions) -> Vec<(&'static str, u8)> {
         (RID, extensions.rid),
         (REPAIRED_RID, extensions.repaired_rid),
         (PLAYOUT_DELAY, extensions.playout_delay),
+        (DEPENDENCY_DESCRIPTOR, extensions.dependency_descriptor),
         (VIDEO_ORIENTATION, extensions.video_orientation),
     ];
     all.into_iter().filter_map(|(uri, id)| Some((uri, id?))).collect()
@@ -68,7 +73,8 @@ pub(super) fn entries(extensions: &Extensions) -> Vec<(&'static str, u8)> {
 pub(super) fn for_kind(kind: MediaKind, extensions: Extensions) -> Extensions {
     match kind {
         MediaKind::Audio => {
-            Extensions { video_orientation: None, playout_delay: None, ..extensions }
+            let (video_orientation, playout_delay, dependency_descriptor) = (None, None, None);
+            Extensions { video_orientation, playout_delay, dependency_descriptor, ..extensions }
         }
         MediaKind::Video => Extensions { audio_level: None, ..extensions },
     }

@@ -54,6 +54,8 @@ pub const fn payload_types(codec: Codec) -> CodecSpec {
         Codec::Opus => (111, None),
         Codec::Vp8 => (96, Some(97)),
         Codec::H264 => (98, Some(99)),
+        Codec::Vp9 => (100, Some(101)),
+        Codec::Av1 => (102, Some(103)),
     };
     CodecSpec { codec, payload_type, rtx }
 }
@@ -95,7 +97,7 @@ pub fn offer(local: Local<'_>, sections: &[Offered]) -> String {
 fn kind_of(codec: Codec) -> MediaKind {
     match codec {
         Codec::Opus => MediaKind::Audio,
-        Codec::Vp8 | Codec::H264 => MediaKind::Video,
+        Codec::Vp8 | Codec::H264 | Codec::Vp9 | Codec::Av1 => MediaKind::Video,
     }
 }
 
@@ -124,6 +126,14 @@ fn write_media(
                 "a=fmtp:{number} level-asymmetry-allowed=1;packetization-mode=1;\
                  profile-level-id=42e01f"
             ));
+        }
+        Codec::Vp9 => {
+            writer.line(format_args!("a=rtpmap:{number} VP9/90000"));
+            writer.line(format_args!("a=fmtp:{number} profile-id=0"));
+        }
+        Codec::Av1 => {
+            writer.line(format_args!("a=rtpmap:{number} AV1/90000"));
+            writer.line(format_args!("a=fmtp:{number} level-idx=5;profile=0;tier=0"));
         }
     }
     if let Some(rtx) = rtx {
