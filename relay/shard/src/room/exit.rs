@@ -14,6 +14,9 @@ use std::time::Instant;
 /// Bytes in front of a rewritten payload: the original sequence number and VP8's descriptor.
 const PREFIX_MAX: usize = 2 + vp8::DESCRIPTOR_MAX;
 
+/// Codecs that there are; their numbers are below.
+const CODECS: usize = Codec::Av1 as usize + 1;
+
 /// How a track leaves to one subscriber.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Terms {
@@ -21,7 +24,7 @@ pub(super) struct Terms {
     pub(super) ssrc: u32,
     pub(super) rtx_ssrc: Option<u32>,
     /// Payload types of media and retransmissions, by codec.
-    payload_types: [Option<(u8, Option<u8>)>; 3],
+    payload_types: [Option<(u8, Option<u8>)>; CODECS],
     header: Template,
 }
 
@@ -30,7 +33,7 @@ impl Terms {
     /// AES-GCM does not survive another one under the same nonce (RFC 7714, section 8): video
     /// whose repetitions have no stream of their own does not tell its time.
     pub(super) fn new(spec: &SubscriptionSpec) -> Self {
-        let mut payload_types = [None; 3];
+        let mut payload_types = [None; CODECS];
         for CodecSpec { codec, payload_type, rtx } in &spec.codecs {
             payload_types[*codec as usize].get_or_insert((*payload_type, *rtx));
         }
