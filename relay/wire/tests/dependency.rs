@@ -9,9 +9,9 @@ use relay_wire::dependency::{self, Fields, Indication, LayerIds};
 use scalable::{Descriptor, Inter, Mode, Structure, Template};
 
 /// Of L3T3, as Chromium sent it; the second picture has no third layer any more.
-const CAPTURED: &str = "c1017280081485214eafffaaaa863cf0430c10c302afc0aaa0063c00430010c002a000a80006000040001d\
-    954926e082b04a0941b820ac1282503157f974000ca864330e222222eca8655304224230eca87753007700\
-    4200ef008601df010d";
+const CAPTURED: &str = "c1017280081485214eafffaaaa863cf0430c10c302afc0aaa0063c00430010c0\
+    02a000a80006000040001d954926e082b04a0941b820ac1282503157f974000c\
+    a864330e222222eca8655304224230eca877530077004200ef008601df010d";
 
 fn bytes(hex: &str) -> Vec<u8> {
     let digit = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).expect("hexadecimal digits");
