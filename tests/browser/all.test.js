@@ -2,6 +2,7 @@
 
 import './test/call.test.js';
 import './test/bare.test.js';
+import './test/codecs.test.js';
 import './test/turn.test.js';
 import './test/refusal.test.js';
 import './test/keyboard.test.js';

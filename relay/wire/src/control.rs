@@ -210,6 +210,11 @@ pub enum Codec {
     Av1,
 }
 
+impl Codec {
+    /// All of them, in their numeric order.
+    pub const ALL: [Self; 5] = [Self::Opus, Self::Vp8, Self::H264, Self::Vp9, Self::Av1];
+}
+
 /// A codec with its payload types on one transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CodecSpec {

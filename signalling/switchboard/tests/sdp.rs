@@ -13,7 +13,7 @@ const CHROMIUM: &str = include_str!("fixtures/chromium-publisher.sdp");
 const CHROMIUM_ANSWER: &str = include_str!("fixtures/chromium-answer.sdp");
 const FIREFOX: &str = include_str!("fixtures/firefox-publisher.sdp");
 const PYTHON: &str = include_str!("fixtures/python-publisher.sdp");
-const CODECS: [Codec; 3] = [Codec::Vp8, Codec::H264, Codec::Opus];
+const CODECS: [Codec; 5] = Codec::ALL;
 
 fn opened() -> Opened {
     Opened {
@@ -60,6 +60,8 @@ fn chromium_publishes_with_its_own_numbers() {
         [
             CodecSpec { codec: Codec::Vp8, payload_type: 96, rtx: Some(97) },
             CodecSpec { codec: Codec::H264, payload_type: 108, rtx: Some(109) },
+            CodecSpec { codec: Codec::Av1, payload_type: 45, rtx: Some(46) },
+            CodecSpec { codec: Codec::Vp9, payload_type: 98, rtx: Some(99) },
         ],
     );
     assert_eq!(
@@ -99,7 +101,7 @@ fn answer_is_ice_lite_passive_and_has_all_candidates_once() {
     assert!(sdp.contains("a=fmtp:111 minptime=10;useinbandfec=1\r\n"));
     assert!(sdp.contains("a=max-message-size:65535\r\n"));
     assert!(sdp.contains("a=rtcp-fb:96 nack pli\r\n"));
-    assert!(!sdp.contains("VP9") && !sdp.contains("red/"));
+    assert!(!sdp.contains("profile-id=2") && !sdp.contains("red/"));
     assert_eq!(read.remote().unwrap().ufrag, "00abcdefgh");
     assert!(read.sections[..2].iter().all(|m| m.direction == Direction::RecvOnly));
 }
@@ -107,8 +109,55 @@ fn answer_is_ice_lite_passive_and_has_all_candidates_once() {
 #[test]
 fn codec_that_was_asked_for_comes_first() {
     let (answered, read) = answered(CHROMIUM, Some(Codec::H264));
-    assert_eq!(numbers(&read.sections[1]), [108, 109, 96, 97]);
+    assert_eq!(numbers(&read.sections[1])[..4], [108, 109, 96, 97]);
     assert_eq!(answered.facts[1].as_ref().unwrap().codecs[0].codec, Codec::H264);
+    for (codec, number) in [(Codec::Vp9, 98), (Codec::Av1, 45), (Codec::Vp8, 96)] {
+        let (answered, read) = self::answered(CHROMIUM, Some(codec));
+        assert_eq!(numbers(&read.sections[1])[0], number, "{codec:?}");
+        assert_eq!(answered.facts[1].as_ref().unwrap().codecs[0].codec, codec);
+    }
+}
+
+#[test]
+fn profiles_beyond_the_first_are_left_out() {
+    let text = CHROMIUM
+        .replace("a=fmtp:45 level-idx=5;profile=0;", "a=fmtp:45 level-idx=5;profile=1;")
+        .replace("a=fmtp:98 profile-id=0", "a=fmtp:98 profile-id=1");
+    let (answered, _) = answered(&text, Some(Codec::Av1));
+    let codecs = answered.facts[1].as_ref().unwrap().codecs.iter();
+    assert_eq!(codecs.map(|spec| spec.codec).collect::<Vec<_>>(), [Codec::Vp8, Codec::H264]);
+
+    // What is not told is the first profile.
+    let text = CHROMIUM
+        .replace("a=fmtp:45 level-idx=5;profile=0;tier=0\r\n", "")
+        .replace("a=fmtp:98 profile-id=0\r\n", "");
+    let (answered, _) = self::answered(&text, Some(Codec::Av1));
+    assert_eq!(answered.facts[1].as_ref().unwrap().codecs[0].payload_type, 45);
+    assert!(answered.sdp.contains("a=fmtp:45 level-idx=5;profile=0;tier=0\r\n"));
+    assert!(answered.sdp.contains("a=fmtp:98 profile-id=0\r\n"));
+}
+
+#[test]
+fn level_and_tier_of_av1_are_answered_as_they_were_offered() {
+    let fmtp = |offered: &str| {
+        let text = CHROMIUM.replace("level-idx=5;profile=0;tier=0", offered);
+        let (answered, _) = answered(&text, None);
+        let line = answered.sdp.lines().find(|line| line.starts_with("a=fmtp:45 ")).unwrap();
+        line.trim_start_matches("a=fmtp:45 ").to_owned()
+    };
+    assert_eq!(fmtp("profile=0;level-idx=9;tier=1"), "level-idx=9;profile=0;tier=1");
+    assert_eq!(fmtp("level-idx=99;tier=x"), "level-idx=5;profile=0;tier=0", "no such level");
+}
+
+#[test]
+fn both_forms_of_header_extensions_are_answered_where_they_are_offered() {
+    let mixed = "a=extmap-allow-mixed\r\n";
+    assert_eq!(answered(CHROMIUM, None).0.sdp.matches(mixed).count(), 1);
+    let (without, _) = answered(&CHROMIUM.replace(mixed, ""), None);
+    assert!(!without.sdp.contains(mixed));
+    assert!(!FIREFOX.contains(mixed) || answered(FIREFOX, None).0.sdp.contains(mixed));
+    let sdp = offer(local(&opened()), &offered());
+    assert!(sdp.find(mixed).unwrap() < sdp.find("m=").unwrap(), "at session level");
 }
 
 #[test]
@@ -119,8 +168,12 @@ fn firefox_bundle_only_lines_are_taken() {
     assert_eq!(video.rids, ["q", "h", "f"]);
     assert_eq!(video.ssrcs.len(), 3);
     assert_eq!(
-        video.codecs[1],
-        CodecSpec { codec: Codec::H264, payload_type: 126, rtx: Some(127) }
+        video.codecs[1..],
+        [
+            CodecSpec { codec: Codec::Vp9, payload_type: 121, rtx: Some(125) },
+            CodecSpec { codec: Codec::H264, payload_type: 126, rtx: Some(127) },
+        ],
+        "in the order of the offer"
     );
     assert_eq!((video.extensions.rid, video.extensions.repaired_rid), (Some(8), Some(9)));
     assert!(read.sections.iter().all(|section| section.port == 9));
@@ -212,6 +265,29 @@ fn offer_names_tracks_and_their_ssrcs() {
     assert_eq!(read.sections[2].ssrcs, [20]);
     assert_eq!(read.sections[2].direction, Direction::SendOnly);
     assert_eq!(numbers(&read.sections[3]), [98, 99]);
+}
+
+#[test]
+fn offers_name_the_extensions_and_only_tracks_with_layers_inside_tell_them() {
+    let line = |mid: &str, codec| Offered { mid: mid.into(), content: track(codec, 1) };
+    let codecs = [Codec::Opus, Codec::Vp8, Codec::H264, Codec::Vp9, Codec::Av1];
+    let mids = ["1", "2", "3", "4", "5"];
+    let lines: Vec<_> = mids.iter().zip(codecs).map(|(mid, codec)| line(mid, codec)).collect();
+    let read = Description::parse(&offer(local(&opened()), &lines)).unwrap();
+    let ids = |section: &Section, name: &str| {
+        let found = section.extensions.iter().find(|(_, uri)| uri.contains(name));
+        found.map(|(id, _)| *id)
+    };
+    let told = |name| read.sections.iter().map(|m| ids(m, name)).collect::<Vec<_>>();
+
+    assert_eq!(told("dependency-descriptor"), [None, None, None, Some(8), Some(8)]);
+    assert_eq!(told("video-orientation"), [None, Some(13), Some(13), Some(13), Some(13)]);
+    assert_eq!(told("playout-delay"), [None, Some(12), Some(12), Some(12), Some(12)]);
+    assert_eq!(told("ssrc-audio-level"), [Some(1), None, None, None, None]);
+    assert_eq!(told("sdes:mid"), [Some(4); 5]);
+    assert_eq!(told("abs-send-time"), [Some(2); 5]);
+    assert_eq!(numbers(&read.sections[3]), [100, 101]);
+    assert_eq!(numbers(&read.sections[4]), [102, 103]);
 }
 
 #[test]

@@ -24,12 +24,12 @@ window.start = async (url, token, options = {}) => {
 };
 
 /** Publishes the camera with a codec; all layers at once, whoever watches. */
-window.publishCamera = async (videoCodec, width, height) => {
+window.publishCamera = async (videoCodec, width, height, options = { backupCodec: false }) => {
   const track = await LivekitClient.createLocalVideoTrack({ resolution: { width, height } });
   await window.room.localParticipant.publishTrack(track, {
     videoCodec,
     simulcast: true,
-    backupCodec: false,
+    ...options,
   });
 };
 
@@ -50,6 +50,7 @@ window.watched = async (identity) => {
     width: report?.frameWidth ?? 0,
     height: report?.frameHeight ?? 0,
     mimeType: publication?.mimeType,
+    decoded: report?.mimeType,
   };
 };
 
@@ -58,4 +59,17 @@ window.wantQuality = (identity, quality) => {
   const who = window.room.getParticipantByIdentity(identity);
   for (const publication of who.videoTrackPublications.values())
     publication.setVideoQuality(quality);
+};
+
+/** Asks for at most so many frames a second of somebody. */
+window.wantFps = (identity, fps) => {
+  const who = window.room.getParticipantByIdentity(identity);
+  for (const publication of who.videoTrackPublications.values()) publication.setVideoFPS(fps);
+};
+
+/** Frames that the camera's highest layer was encoded to so far. */
+window.encoded = async () => {
+  const sent = (await window.outbound()).filter((r) => r.kind === 'video');
+
+  return Math.max(0, ...sent.map((r) => r.framesEncoded ?? 0));
 };

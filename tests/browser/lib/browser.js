@@ -41,7 +41,7 @@ export async function openPage(browser, { size = { width: 1000, height: 640 }, .
   return page;
 }
 
-/** Runs in the page: keeps each peer connection, and reads what comes in over all of them. */
+/** Runs in the page: keeps each peer connection, and reads what comes and goes over all of them. */
 function watchPeers() {
   const Original = window.RTCPeerConnection;
   const peers = (window.peers = []);
@@ -51,28 +51,19 @@ function watchPeers() {
       peers.push(this);
     }
   };
-  window.inbound = async () => {
-    const found = [];
-    for (const peer of peers) {
-      if (peer.connectionState === 'closed') continue;
-      for (const report of (await peer.getStats()).values()) {
-        if (report.type === 'inbound-rtp') found.push(report);
-      }
-    }
-
-    return found;
-  };
-  window.outbound = async () => {
+  const reports = async (type) => {
     const found = [];
     for (const peer of peers) {
       if (peer.connectionState === 'closed') continue;
       const stats = await peer.getStats();
       for (const report of stats.values()) {
-        if (report.type !== 'outbound-rtp') continue;
+        if (report.type !== type) continue;
         found.push({ ...report, mimeType: stats.get(report.codecId)?.mimeType });
       }
     }
 
     return found;
   };
+  window.inbound = () => reports('inbound-rtp');
+  window.outbound = () => reports('outbound-rtp');
 }

@@ -2,11 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { after, before } from 'node:test';
-import { openPage } from '../lib/browser.js';
-import { hum } from '../lib/hum.js';
 import { until } from '../lib/poll.js';
+import { enter, pair } from '../lib/sdk.js';
 import { startSite } from '../lib/site.js';
-import { signToken } from '../lib/token.js';
 import { newRoom, test } from '../lib/world.js';
 
 let site;
@@ -15,14 +13,14 @@ before(async () => {
 });
 after(() => site.close());
 
-test('VP8 simulcast: a subscriber gets the layer it asks for', async ({ server, browser }) => {
-  const [ada, bob] = await pair(server, browser, newRoom());
+test('VP8 simulcast: a subscriber gets the layer it asks for', async (world) => {
+  const [ada, bob] = await pair(site, world, newRoom());
   await ada.evaluate(() => window.publishCamera('vp8', 960, 540));
   await layers(ada, bob);
 });
 
-test('H.264 simulcast: a subscriber gets the layer it asks for', async ({ server, browser }) => {
-  const [ada, bob] = await pair(server, browser, newRoom());
+test('H.264 simulcast: a subscriber gets the layer it asks for', async (world) => {
+  const [ada, bob] = await pair(site, world, newRoom());
   await ada.evaluate(() => window.publishCamera('h264', 960, 540));
   await layers(ada, bob);
   assert.equal((await bob.evaluate(() => window.watched('ada'))).mimeType, 'video/H264');
@@ -31,8 +29,8 @@ test('H.264 simulcast: a subscriber gets the layer it asks for', async ({ server
   assert.deepEqual([...new Set(codecs)], ['video/H264']);
 });
 
-test('audio, speakers and mute reach the SDK', async ({ server, browser }) => {
-  const [ada, bob] = await pair(server, browser, newRoom());
+test('audio, speakers and mute reach the SDK', async (world) => {
+  const [ada, bob] = await pair(site, world, newRoom());
   await ada.evaluate(() => window.publishMicrophone());
   await until('energy of the audio', () =>
     bob.evaluate(async () => {
@@ -49,10 +47,9 @@ test('audio, speakers and mute reach the SDK', async ({ server, browser }) => {
 });
 
 test('data packets and text streams reach the others, or the one they are for', async (world) => {
-  const { server, browser } = world;
   const room = newRoom();
-  const [ada, bob] = await pair(server, browser, room);
-  const cleo = await enter(server, browser, room, 'cleo');
+  const [ada, bob] = await pair(site, world, room);
+  const cleo = await enter(site, world, room, 'cleo');
   await until('ada to see both', () =>
     ada.evaluate(() => window.room.remoteParticipants.size === 2),
   );
@@ -80,35 +77,11 @@ test('data packets and text streams reach the others, or the one they are for', 
   );
 });
 
-test('leaving is seen at once, and both ends agree on why', async ({ server, browser }) => {
-  const [ada, bob] = await pair(server, browser, newRoom());
+test('leaving is seen at once, and both ends agree on why', async (world) => {
+  const [ada, bob] = await pair(site, world, newRoom());
   await ada.evaluate(() => window.room.disconnect());
   await until('ada to be gone', () => bob.evaluate(() => window.seen.left.includes('ada')));
 });
-
-/** Two who are connected and see each other. */
-async function pair(server, browser, room) {
-  const ada = await enter(server, browser, room, 'ada');
-  const bob = await enter(server, browser, room, 'bob');
-  await until('bob to see ada', () =>
-    bob.evaluate(() => window.room.remoteParticipants.has('ada')),
-  );
-  await until('ada to see bob', () =>
-    ada.evaluate(() => window.room.remoteParticipants.has('bob')),
-  );
-
-  return [ada, bob];
-}
-
-async function enter(server, browser, room, identity) {
-  const page = await openPage(browser);
-  await page.addInitScript(hum);
-  await page.goto(site.url);
-  const url = `ws://127.0.0.1:${server.port}`;
-  await page.evaluate(([to, token]) => window.start(to, token), [url, signToken(identity, room)]);
-
-  return page;
-}
 
 /** Low, then high, then low again: frames go on being decoded, in the size asked for. */
 async function layers(ada, bob) {

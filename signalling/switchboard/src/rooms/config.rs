@@ -7,6 +7,9 @@ use std::time::Duration;
 /// SDKs refuse RPC below 1.8.0; above 1.13.6 they would send VP9 and AV1 simulcast in new ways.
 const LIVEKIT_VERSION: &str = "1.9.0";
 
+/// VP8 first: clients that ask for a codec we lack fall back to the first one.
+const CODECS: [Codec; 4] = [Codec::Vp8, Codec::H264, Codec::Vp9, Codec::Opus];
+
 /// Terms on which rooms are run.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -37,7 +40,7 @@ impl Default for Config {
             region: String::new(),
             node: String::new(),
             version: LIVEKIT_VERSION.into(),
-            codecs: vec![Codec::Vp8, Codec::H264, Codec::Opus],
+            codecs: CODECS.to_vec(),
             keys: BTreeMap::new(),
             webhooks: false,
             limits: Limits::default(),

@@ -166,11 +166,9 @@ pub(super) fn mime(codec: Codec) -> &'static str {
     }
 }
 
-const CODECS: [Codec; 5] = [Codec::Opus, Codec::Vp8, Codec::H264, Codec::Vp9, Codec::Av1];
-
 fn codec_of(name: &str) -> Option<Codec> {
     let name = name.rsplit('/').next().unwrap_or(name);
-    CODECS.into_iter().find(|codec| {
+    Codec::ALL.into_iter().find(|codec| {
         mime(*codec).rsplit('/').next().is_some_and(|known| known.eq_ignore_ascii_case(name))
     })
 }

@@ -67,7 +67,7 @@ pub fn answer(
         .map(|(section, _)| section.mid.as_str())
         .collect();
 
-    let mut writer = Writer::new(local, "passive", &bundle);
+    let mut writer = Writer::new(local, "passive", &bundle, offer.mixed_extensions);
     let mut facts = Vec::with_capacity(plans.len());
     for (section, plan) in offer.sections.iter().zip(&plans) {
         match plan {
@@ -159,6 +159,16 @@ impl Media<'_> {
     }
 }
 
+/// Level, profile and tier as they were offered: an answer should keep them, and browsers look for
+/// the codec by them (AOMedia's "RTP Payload Format For AV1", section 7.2).
+fn av1_parameters(offered: &Payload) -> String {
+    let number = |name, default: u8| {
+        let told = offered.parameter(name).and_then(|value| value.parse().ok());
+        told.filter(|level: &u8| *level < 32).unwrap_or(default)
+    };
+    format!("level-idx={};profile=0;tier={}", number("level-idx", 5), number("tier", 0).min(1))
+}
+
 /// Writes a codec that is taken, with those of the `known` feedback that were offered.
 pub(super) fn write_codec(
     codec: &Negotiated<'_>,
@@ -188,7 +198,7 @@ pub(super) fn write_codec(
         }
         Codec::Av1 => {
             writer.line(format_args!("a=rtpmap:{number} AV1/90000"));
-            "level-idx=5;profile=0;tier=0".into()
+            av1_parameters(codec.payload)
         }
     };
     if !parameters.is_empty() {

@@ -1,7 +1,7 @@
 //! RTP header extensions (RFC 8285) by their URIs.
 
 use super::model::MediaKind;
-use relay_wire::control::Extensions;
+use relay_wire::control::{Codec, Extensions};
 
 /// The ids that our own offers give.
 pub const OFFERED: Extensions = Extensions {
@@ -13,7 +13,7 @@ pub const OFFERED: Extensions = Extensions {
     audio_level: Some(1),
     video_orientation: Some(13),
     playout_delay: Some(12),
-    dependency_descriptor: None,
+    dependency_descriptor: Some(8),
 };
 
 const MID: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
@@ -77,5 +77,16 @@ pub(super) fn for_kind(kind: MediaKind, extensions: Extensions) -> Extensions {
             Extensions { video_orientation, playout_delay, dependency_descriptor, ..extensions }
         }
         MediaKind::Video => Extensions { audio_level: None, ..extensions },
+    }
+}
+
+/// Those that make sense for a track in this codec. A receiver that gets dependency descriptors
+/// believes them more than the payload, and what we change of VP8's numbers is in the payload.
+pub fn for_codec(codec: Codec, extensions: Extensions) -> Extensions {
+    match codec {
+        Codec::Vp9 | Codec::Av1 => extensions,
+        Codec::Opus | Codec::Vp8 | Codec::H264 => {
+            Extensions { dependency_descriptor: None, ..extensions }
+        }
     }
 }

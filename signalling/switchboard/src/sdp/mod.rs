@@ -13,6 +13,7 @@ mod write;
 pub use answer::{Answered, Facts, Receive, answer};
 pub use codecs::{Negotiated, negotiate};
 pub use extensions::OFFERED as OFFERED_EXTENSIONS;
+pub use extensions::for_codec;
 pub use fragment::{FRAGMENT_BYTES_MAX, Fragment, restarted};
 pub use model::{Description, Direction, MediaKind, Payload, Section, SectionKind, Setup};
 pub use offer::{Accepted, Content, Offered, accepted, offer, payload_types};

@@ -10,6 +10,9 @@ pub type MediaKind = Kind;
 pub struct Description {
     /// Its m-lines with what the session level says filled in.
     pub sections: Vec<Section>,
+    /// Whether one-byte and two-byte header extensions may be mixed: `a=extmap-allow-mixed` at
+    /// session level (RFC 8285, section 6).
+    pub mixed_extensions: bool,
 }
 
 impl Description {

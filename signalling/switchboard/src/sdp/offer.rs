@@ -65,7 +65,8 @@ pub fn offer(local: Local<'_>, sections: &[Offered]) -> String {
     let live = sections.iter().filter(|section| !matches!(section.content, Content::Rejected(_)));
     let bundle: Vec<&str> = live.map(|section| section.mid.as_str()).collect();
     // Not actpass: whoever may choose might leave the DTLS client's part to us.
-    let mut writer = Writer::new(local, "passive", &bundle);
+    // Dependency descriptors at keyframes are too long for the one-byte form.
+    let mut writer = Writer::new(local, "passive", &bundle, true);
     for Offered { mid, content } in sections {
         match content {
             Content::Data => writer.data("UDP/DTLS/SCTP", mid),
@@ -143,7 +144,7 @@ fn write_media(
         writer.line(format_args!("a=rtpmap:{rtx} rtx/90000"));
         writer.line(format_args!("a=fmtp:{rtx} apt={number}"));
     }
-    writer.extensions(&extensions::for_kind(kind, OFFERED));
+    writer.extensions(&extensions::for_codec(codec, extensions::for_kind(kind, OFFERED)));
 }
 
 /// What a client takes of an m-line of ours, with its numbers.

@@ -52,7 +52,8 @@ impl Description {
             }
             sections.push(section);
         }
-        Ok(Self { sections })
+        let mixed_extensions = session.has_attribute("extmap-allow-mixed");
+        Ok(Self { sections, mixed_extensions })
     }
 }
 

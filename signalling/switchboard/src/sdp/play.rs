@@ -57,7 +57,7 @@ pub fn play(
         offer.sections.iter().map(|section| plan(section, codecs)).collect();
     let live = offer.sections.iter().zip(&plans).filter(|(_, plan)| plan.is_some());
     let bundle: Vec<&str> = live.map(|(section, _)| section.mid.as_str()).collect();
-    let mut writer = Writer::new(local, "passive", &bundle);
+    let mut writer = Writer::new(local, "passive", &bundle, offer.mixed_extensions);
 
     for (index, (section, plan)) in offer.sections.iter().zip(&plans).enumerate() {
         match (section.kind, plan) {

@@ -36,8 +36,9 @@ pub(super) struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    /// Starts with the session level; `bundle` names the m-lines that share the transport.
-    pub(super) fn new(local: Local<'a>, setup: &'static str, bundle: &[&str]) -> Self {
+    /// Starts with the session level; `bundle` names the m-lines that share the transport, `mixed`
+    /// says whether both forms of header extensions may come (RFC 8285, section 6).
+    pub(super) fn new(local: Local<'a>, setup: &'static str, bundle: &[&str], mixed: bool) -> Self {
         let mut writer =
             Self { local, setup, text: String::with_capacity(2048), candidates_written: false };
         writer.line(format_args!("v=0"));
@@ -47,6 +48,9 @@ impl<'a> Writer<'a> {
         writer.line(format_args!("t=0 0"));
         if !bundle.is_empty() {
             writer.line(format_args!("a=group:BUNDLE {}", bundle.join(" ")));
+        }
+        if mixed {
+            writer.line(format_args!("a=extmap-allow-mixed"));
         }
         writer.line(format_args!("a=msid-semantic:WMS *"));
         writer.line(format_args!("a=ice-lite"));

@@ -74,12 +74,66 @@ fn layers_are_ordered_by_what_the_client_calls_them() {
 fn asked_codec_goes_first() {
     let mut world = World::new();
     let alice = world.join("alice");
-    let codec =
-        proto::SimulcastCodec { codec: "h264".into(), cid: "cam".into(), ..Default::default() };
-    let add = proto::AddTrackRequest { simulcast_codecs: vec![codec], ..script::camera("cam") };
-    world.say(&alice, Say::AddTrack(add));
+    let asked = [
+        ("h264", Codec::H264),
+        ("vp9", Codec::Vp9),
+        ("video/VP9", Codec::Vp9),
+        ("vp8", Codec::Vp8),
+        // As it was offered: nothing was asked for, or what nobody here knows.
+        ("", Codec::Vp8),
+        ("h265", Codec::Vp8),
+    ];
+    for (number, (codec, first)) in (1..).zip(asked) {
+        let (cid, mid) = (format!("cam{number}"), number.to_string());
+        world.say(&alice, Say::AddTrack(in_codecs(&cid, &[codec])));
+        let likely = world.published(&alice).mime_type;
+        assert!(likely.eq_ignore_ascii_case(&format!("video/{first:?}")), "{likely}");
+        world.say(&alice, script::offer(number, &[Line::video(&mid, &cid)], "publ"));
+        assert_eq!(specs(&world.commands())[0].codecs[0].codec, first, "{codec}");
+    }
+    world.say(&alice, Say::AddTrack(script::camera("silent")));
+    world.say(&alice, script::offer(9, &[Line::video("9", "silent")], "publ"));
+    assert_eq!(specs(&world.commands())[0].codecs[0].codec, Codec::Vp8);
+}
+
+/// A camera for which these codecs are asked, the first one at once.
+fn in_codecs(cid: &str, codecs: &[&str]) -> proto::AddTrackRequest {
+    let codec = |(number, codec): (usize, &&str)| proto::SimulcastCodec {
+        codec: (*codec).into(),
+        cid: if number == 0 { cid.into() } else { String::new() },
+        ..Default::default()
+    };
+    let simulcast_codecs = codecs.iter().enumerate().map(codec).collect();
+    proto::AddTrackRequest { simulcast_codecs, ..script::camera(cid) }
+}
+
+/// livekit-client announces VP9 and AV1 with VP8 as a backup, and publishes that one only when it
+/// is told to: a track of its own SID comes later, if at all.
+#[test]
+fn backup_codec_changes_nothing_of_the_track() {
+    let mut world = World::new();
+    let (alice, bob) = (world.join("alice"), world.join("bob"));
+    world.say(&alice, Say::AddTrack(in_codecs("cam", &["vp9", "vp8"])));
+    let sid = world.published(&alice).sid;
     world.say(&alice, script::offer(1, &[Line::video("1", "cam")], "publ"));
-    assert_eq!(specs(&world.commands())[0].codecs[0].codec, Codec::H264);
+    let track = specs(&world.commands())[0].track;
+    world.event(Event::Started(track, Codec::Vp9));
+
+    let mut backup = in_codecs("cam-vp8", &["vp8"]);
+    backup.sid.clone_from(&sid);
+    world.say(&alice, Say::AddTrack(backup));
+    assert_eq!(world.published(&alice).sid, sid);
+    let lines = [Line::video("1", "cam"), Line::video("2", "cam-vp8")];
+    world.say(&alice, script::offer(2, &lines, "publ"));
+
+    assert!(specs(&world.commands()).is_empty(), "nothing new is received");
+    let info = info_of(&world.read(&bob), "alice").unwrap();
+    assert_eq!((info.tracks.len(), info.tracks[0].mime_type.as_str()), (1, "video/VP9"));
+    let mimes: Vec<_> = info.tracks[0].codecs.iter().map(|codec| &*codec.mime_type).collect();
+    assert_eq!(mimes, ["video/VP9", "video/VP8"]);
+    let messages = world.read(&alice);
+    let inactive = answers(&messages).last().unwrap().sdp.matches("a=inactive").count();
+    assert_eq!(inactive, 1, "the backup's m-line");
 }
 
 #[test]

@@ -44,10 +44,15 @@ pub(crate) fn offer(id: u32, lines: &[Line<'_>], ufrag: &str) -> Say {
     for Line { mid, video, cid, direction } in lines {
         let (media, maps) = if *video {
             (
-                "video 9 UDP/TLS/RTP/SAVPF 96 97 108 109",
+                "video 9 UDP/TLS/RTP/SAVPF 96 97 108 109 45 46 98 99",
                 "a=rtpmap:96 VP8/90000\r\na=rtcp-fb:96 nack pli\r\na=rtpmap:97 rtx/90000\r\n\
                  a=fmtp:97 apt=96\r\na=rtpmap:108 H264/90000\r\na=fmtp:108 packetization-mode=1;\
                  profile-level-id=42e01f\r\na=rtpmap:109 rtx/90000\r\na=fmtp:109 apt=108\r\n\
+                 a=rtpmap:45 AV1/90000\r\na=fmtp:45 level-idx=5;profile=0;tier=0\r\n\
+                 a=rtpmap:46 rtx/90000\r\na=fmtp:46 apt=45\r\na=rtpmap:98 VP9/90000\r\n\
+                 a=fmtp:98 profile-id=0\r\na=rtpmap:99 rtx/90000\r\na=fmtp:99 apt=98\r\n\
+                 a=extmap:12 https://aomediacodec.github.io/av1-rtp-spec/\
+                 #dependency-descriptor-rtp-header-extension\r\n\
                  a=rid:q send\r\na=rid:h send\r\na=rid:f send\r\na=simulcast:send q;h;f\r\n",
             )
         } else {

@@ -109,6 +109,35 @@ fn whip_publisher_is_a_participant_whose_tracks_the_others_get() {
     assert_eq!(crate::script::offers(&seen).len(), 1, "alice is offered the track");
 }
 
+/// An offer that knows no other codec for pictures.
+fn in_vp8_only(offer: &str) -> String {
+    [" H264/", " VP9/", " AV1/"]
+        .into_iter()
+        .fold(offer.into(), |sdp, name| sdp.replace(name, " X/"))
+}
+
+#[test]
+fn vp9_is_published_and_played_with_its_dependency_descriptors() {
+    let mut world = World::new();
+    let (_, _, answer) = play(&mut world, "viewer");
+    assert!(answer.contains("VP9/90000"));
+    for (codec, identity) in [(Codec::Vp8, "a"), (Codec::Vp9, "b")] {
+        world.commands();
+        let (resource, _, answer) = publish(&mut world, identity);
+        assert!(answer.contains("VP9/90000"));
+        let [_, (Kind::Video, video)] = expected(&world.commands())[..] else { panic!() };
+        world.event(Event::Started(video, codec));
+
+        let specs = subscribed(&world.commands());
+        assert!(specs[0].codecs.iter().any(|spec| spec.codec == codec));
+        // A player believes a descriptor more than VP8's own numbers, which we rewrite.
+        let told = specs[0].extensions.dependency_descriptor;
+        assert_eq!(told, (codec != Codec::Vp8).then_some(12), "{codec:?}");
+        let session = session(Publish, identity, &resource);
+        world.session(SessionRequest::Delete(session));
+    }
+}
+
 #[test]
 fn whip_publisher_is_active_once_its_media_stands_and_gone_when_it_ends() {
     let mut world = World::new();
@@ -249,7 +278,7 @@ fn offers_that_cannot_be_served_say_why() {
     assert_eq!(status(&mut world, Play, &good), 422);
     let strange = good.replace("opus/48000/2", "PCMU/8000");
     assert_eq!(status(&mut world, Publish, &strange), 406);
-    let strange = player_offer("play").replace("VP8", "VP7").replace("H264", "H263");
+    let strange = in_vp8_only(&player_offer("play")).replace("VP8", "VP7");
     assert_eq!(status(&mut world, Play, &strange), 406);
     assert_eq!(world.board.counters().rooms, 0, "nobody came in");
 }
@@ -289,7 +318,7 @@ fn player_is_seen_by_nobody_and_gets_what_there_is() {
     let tracks: Vec<TrackId> = specs.iter().map(|spec| spec.track).collect();
     assert_eq!(tracks, [audio, video]);
     assert!(specs.iter().all(|spec| sdp.contains(&format!("a=ssrc:{} ", spec.ssrc))));
-    assert!(specs[1].codecs.len() == 2, "whatever codec comes: {:?}", specs[1].codecs);
+    assert!(specs[1].codecs.len() == 3, "whatever codec comes: {:?}", specs[1].codecs);
 }
 
 #[test]
@@ -318,7 +347,7 @@ fn player_waits_and_follows_from_one_publisher_to_the_next() {
 #[test]
 fn player_follows_a_track_that_changes_its_codec_and_leaves_what_it_cannot_decode() {
     let mut world = World::new();
-    let only_vp8 = player_offer("play").replace("H264", "H263");
+    let only_vp8 = in_vp8_only(&player_offer("play"));
     opened(&mut world, offer(Play, World::claims("viewer"), &only_vp8));
     play(&mut world, "other");
     let (_, _, video) = flowing(&mut world, "obs");
@@ -327,7 +356,7 @@ fn player_follows_a_track_that_changes_its_codec_and_leaves_what_it_cannot_decod
     world.event(Event::Started(video, Codec::H264));
     let specs = subscribed(&world.commands());
     assert_eq!(specs.len(), 1, "who offered H.264 gets it: {specs:?}");
-    assert_eq!(specs[0].codecs.len(), 2);
+    assert_eq!(specs[0].codecs.len(), 3);
     assert_eq!(world.board.counters().subscriptions, 3);
 }
 

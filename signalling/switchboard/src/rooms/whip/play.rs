@@ -176,7 +176,7 @@ impl Room {
             ssrc: slot.ssrc,
             rtx_ssrc: repaired.then_some(slot.rtx_ssrc),
             codecs: slot.playable.codecs.clone(),
-            extensions: slot.playable.extensions,
+            extensions: sdp::for_codec(codec, slot.playable.extensions),
             choice,
         };
         let subscription = Subscription {
