@@ -6,6 +6,7 @@ mod bytes;
 pub mod channel;
 pub mod control;
 pub mod data;
+pub mod dependency;
 pub mod frame;
 pub mod h264;
 pub mod ice;

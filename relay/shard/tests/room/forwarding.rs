@@ -1,6 +1,8 @@
 //! What subscribers see of a track: numbers without a seam, extensions with their own ids.
 
-use crate::world::{AUDIO, H264, SUBSCRIBER_IDS, Sent, Stream, VIDEO, World, read_vp8, vp8};
+use crate::world::{
+    AUDIO, AV1, H264, SUBSCRIBER_IDS, Sent, Stream, VIDEO, VP8, VP9, World, read_vp8, vp8,
+};
 use relay_shard::DropReason;
 use relay_wire::control::{Choice, Codec, Event};
 
@@ -196,4 +198,23 @@ fn a_subscriber_without_connection_gets_nothing_and_asks_for_nothing() {
     world.room.connected(world.now, transport, &mut world.egress, &mut world.out);
     assert_eq!(world.take_plis(), [30]);
     assert_eq!(world.receive(&stream.next().packet(&vp8(true, 2, 2, b"key"))).len(), 1);
+}
+
+#[test]
+fn every_codec_is_forwarded_from_its_keyframe_on() {
+    let rows: [(u8, &[u8], u8); 4] = [
+        (VP8, b"\x10\x00", 120),
+        (H264, b"\x65x", 122),
+        (VP9, b"\x08x", 124),
+        (AV1, b"\x18x", 126),
+    ];
+    for (payload_type, keyframe, expected) in rows {
+        let mut world = World::with_call(&[], 1);
+        let mut stream = Stream::video(30, None);
+        stream.fixed.payload_type = payload_type;
+        let sent = world.receive(&stream.packet(keyframe));
+
+        assert_eq!(sent.len(), 1, "payload type {payload_type}");
+        assert_eq!((sent[0].header().payload_type, sent[0].payload()), (expected, keyframe));
+    }
 }

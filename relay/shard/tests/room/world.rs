@@ -16,6 +16,10 @@ pub(crate) const VP8: u8 = 96;
 pub(crate) const VP8_RTX: u8 = 97;
 pub(crate) const H264: u8 = 102;
 pub(crate) const H264_RTX: u8 = 103;
+pub(crate) const VP9: u8 = 98;
+pub(crate) const VP9_RTX: u8 = 99;
+pub(crate) const AV1: u8 = 45;
+pub(crate) const AV1_RTX: u8 = 46;
 pub(crate) const VIDEO: TrackId = TrackId(1);
 pub(crate) const AUDIO: TrackId = TrackId(2);
 pub(crate) const VIDEO_MID: &str = "1";
@@ -242,6 +246,8 @@ impl World {
             codecs: vec![
                 CodecSpec { codec: Codec::Vp8, payload_type: VP8, rtx: Some(VP8_RTX) },
                 CodecSpec { codec: Codec::H264, payload_type: H264, rtx: Some(H264_RTX) },
+                CodecSpec { codec: Codec::Vp9, payload_type: VP9, rtx: Some(VP9_RTX) },
+                CodecSpec { codec: Codec::Av1, payload_type: AV1, rtx: Some(AV1_RTX) },
             ],
             ssrcs: Vec::new(),
             rids: rids.iter().map(|rid| (*rid).into()).collect(),
@@ -273,6 +279,8 @@ impl World {
             codecs: vec![
                 CodecSpec { codec: Codec::Vp8, payload_type: 120, rtx: Some(121) },
                 CodecSpec { codec: Codec::H264, payload_type: 122, rtx: Some(123) },
+                CodecSpec { codec: Codec::Vp9, payload_type: 124, rtx: Some(125) },
+                CodecSpec { codec: Codec::Av1, payload_type: 126, rtx: Some(127) },
             ],
             extensions: SUBSCRIBER_IDS,
             choice: Choice::High,

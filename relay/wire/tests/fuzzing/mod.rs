@@ -7,7 +7,7 @@ mod turn;
 
 pub(crate) use turn::{stream, stun};
 
-use relay_wire::{control, data, frame, h264, rtcp, rtp, vp8};
+use relay_wire::{control, data, dependency, frame, h264, rtcp, rtp, vp8};
 use std::time::Duration;
 
 /// A target's function.
@@ -20,6 +20,7 @@ pub(crate) const TARGETS: &[(&str, Target)] = &[
     ("rtp", rtp),
     ("rtcp", rtcp),
     ("vp8", vp8),
+    ("dependency", dependency),
     ("data", data),
     ("frame", frame),
 ];
@@ -76,6 +77,23 @@ pub(crate) fn rtcp(bytes: &[u8]) {
             rtcp::Packet::Remb(remb) => assert!(remb.ssrcs.count() <= 255),
             rtcp::Packet::Pli { .. } | rtcp::Packet::Unknown { .. } => {}
         }
+    }
+}
+
+/// Dependency descriptors: the first byte says where a first one ends, whose structure the second
+/// one may refer to.
+pub(crate) fn dependency(bytes: &[u8]) {
+    let Some((cut, values)) = bytes.split_first() else { return };
+    let (first, second) = values.split_at(values.len().min((*cut).into()));
+    dependency::Fields::parse(second);
+    let Some(structure) = dependency::Structure::parse(first) else { return };
+    assert!((1..=dependency::TARGETS_MAX).contains(&structure.targets()));
+    assert!(structure.template_indications().len() <= dependency::TEMPLATES_MAX);
+    for value in [first, second] {
+        let Some(frame) = structure.frame(value) else { continue };
+        let known = structure.all_targets();
+        assert_eq!(frame.active.unwrap_or(0) & !known, 0);
+        assert_eq!(frame.indications.checked_shr(2 * structure.targets() as u32).unwrap_or(0), 0);
     }
 }
 
