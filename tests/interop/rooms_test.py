@@ -1,50 +1,23 @@
 """LiveKit's server SDK, unmodified: RoomService and webhooks."""
 
 import asyncio
-import http.server
-import json
-import queue
-import threading
 import unittest
 import urllib.request
 
+from hook import Hook
 from livekit import api
-from server import Server, free_port
-
-KEY, SECRET = "devkey", "secret-for-development-only-0123456789"
-
-
-class Hook(http.server.BaseHTTPRequestHandler):
-    """Takes every webhook."""
-
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        self.server.got.put((body, self.headers["Authorization"]))
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, *_):
-        pass
+from people import KEY, SECRET, token
+from server import Server
 
 
 class Rooms(unittest.IsolatedAsyncioTestCase):
     """What a back end does with rooms."""
 
     def setUp(self):
-        self.hook = http.server.ThreadingHTTPServer(("127.0.0.1", free_port()), Hook)
-        self.hook.got = queue.Queue()
-        threading.Thread(target=self.hook.serve_forever, daemon=True).start()
-        self.addCleanup(self.hook.server_close)
-        self.addCleanup(self.hook.shutdown)
-        url = f"http://127.0.0.1:{self.hook.server_port}/hook"
-        self.server = Server({"webhook.url": url}).__enter__()
+        self.hook = Hook(KEY, SECRET)
+        self.addCleanup(self.hook.close)
+        self.server = Server({"webhook.url": self.hook.url}).__enter__()
         self.addCleanup(self.server.__exit__)
-
-    def told(self):
-        """The next event, its signature verified."""
-        body, token = self.hook.got.get(timeout=30)
-        self.assertTrue(json.loads(body)["id"].startswith("EV_"))
-        return api.WebhookReceiver(api.TokenVerifier(KEY, SECRET)).receive(body, token)
 
     async def test_rooms(self):
         async with api.LiveKitAPI(f"http://127.0.0.1:{self.server.http}", KEY, SECRET) as livekit:
@@ -53,7 +26,7 @@ class Rooms(unittest.IsolatedAsyncioTestCase):
                 api.CreateRoomRequest(name="demo", empty_timeout=60, max_participants=3)
             )
             self.assertEqual((made.empty_timeout, made.max_participants), (60, 3))
-            started = await asyncio.to_thread(self.told)
+            started = await asyncio.to_thread(self.hook.told)
             self.assertEqual((started.event, started.room.sid), ("room_started", made.sid))
             listed = (await rooms.list_rooms(api.ListRoomsRequest())).rooms
             self.assertEqual([room.sid for room in listed], [made.sid])
@@ -72,7 +45,7 @@ class Rooms(unittest.IsolatedAsyncioTestCase):
             self.assertEqual((refused.exception.code, refused.exception.status), ("not_found", 404))
 
             await rooms.delete_room(api.DeleteRoomRequest(room="demo"))
-            finished = await asyncio.to_thread(self.told)
+            finished = await asyncio.to_thread(self.hook.told)
             self.assertEqual((finished.event, finished.room.sid), ("room_finished", made.sid))
             self.assertEqual(list((await rooms.list_rooms(api.ListRoomsRequest())).rooms), [])
 
@@ -85,9 +58,6 @@ class Rooms(unittest.IsolatedAsyncioTestCase):
             self.assertEqual((error.code, error.status), ("unauthenticated", 401))
 
     async def test_token(self):
-        token = api.AccessToken(KEY, SECRET).with_identity("ann").with_grants(
-            api.VideoGrants(room_join=True, room="demo")
-        )
-        url = f"http://127.0.0.1:{self.server.http}/rtc/validate?access_token={token.to_jwt()}"
+        url = f"http://127.0.0.1:{self.server.http}/rtc/validate?access_token={token('ann')}"
         with await asyncio.to_thread(urllib.request.urlopen, url) as answer:
             self.assertEqual(answer.status, 200)

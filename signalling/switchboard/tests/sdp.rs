@@ -303,16 +303,16 @@ fn chromium_takes_the_offer() {
 }
 
 #[test]
-fn inactive_and_given_up_lines_stay_in_the_offer() {
+fn rejected_lines_keep_their_place_in_the_offer_and_none_in_the_bundle() {
     let mut lines = offered();
-    lines[2].content = Content::Inactive(Codec::Vp8);
-    lines[3].content = Content::Rejected(Codec::H264);
+    lines[2].content = Content::Rejected(Kind::Video);
 
-    let read = Description::parse(&offer(local(&opened()), &lines)).unwrap();
-
-    assert_eq!(read.sections[2].direction, Direction::Inactive);
-    assert!(!read.sections[2].rejected_in_offer());
-    assert!(read.sections[3].rejected_in_offer());
+    let sdp = offer(local(&opened()), &lines);
+    let read = Description::parse(&sdp).unwrap();
+    assert_eq!(read.sections.len(), 4);
+    assert!(read.sections[2].rejected_in_offer());
+    assert!(!read.sections[3].rejected_in_offer());
+    assert!(sdp.contains("a=group:BUNDLE 0 1 3\r\n"));
 }
 
 #[test]

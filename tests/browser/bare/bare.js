@@ -73,3 +73,9 @@ window.encoded = async () => {
 
   return Math.max(0, ...sent.map((r) => r.framesEncoded ?? 0));
 };
+
+/** Gives somebody's pictures up, or wants them again. */
+window.subscribeTo = (identity, wanted) => {
+  const who = window.room.getParticipantByIdentity(identity);
+  for (const publication of who.videoTrackPublications.values()) publication.setSubscribed(wanted);
+};

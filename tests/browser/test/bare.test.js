@@ -83,6 +83,28 @@ test('leaving is seen at once, and both ends agree on why', async (world) => {
   await until('ada to be gone', () => bob.evaluate(() => window.seen.left.includes('ada')));
 });
 
+test('a track that was given up comes again, as often as one likes', async (world) => {
+  const [ada, bob] = await pair(site, world, newRoom());
+  await ada.evaluate(() => window.publishCamera('vp8', 640, 360));
+  const lines = () =>
+    bob.evaluate(() => window.peers.map((p) => p.remoteDescription?.sdp.split('m=').length));
+  let before;
+  for (let round = 0; round < 3; round += 1) {
+    await until('pictures', async () => {
+      const { frames } = await bob.evaluate(() => window.watched('ada'));
+
+      return frames > 5;
+    });
+    before ??= await lines();
+    await bob.evaluate(() => window.subscribeTo('ada', false));
+    await until('no track', () =>
+      bob.evaluate(async () => (await window.watched('ada')).frames === 0),
+    );
+    await bob.evaluate(() => window.subscribeTo('ada', true));
+  }
+  assert.deepEqual(await lines(), before, 'places of rejected m-lines are taken again');
+});
+
 /** Low, then high, then low again: frames go on being decoded, in the size asked for. */
 async function layers(ada, bob) {
   for (const [quality, width] of [

@@ -5,7 +5,7 @@ use super::desk::{Context, Question};
 use super::participant::Participant;
 use super::permission::Allow;
 use super::room::Room;
-use super::subscriber::{Seat, Stage, Subscription};
+use super::subscriber::{Stage, Subscription};
 use super::track::Track;
 use crate::sdp::{self, Accepted, Description, Local, Setup};
 use livekit_protocol as proto;
@@ -70,17 +70,15 @@ impl Room {
         let Some(known) = owner.tracks.get(&track) else { return };
         let Some(codec) = known.codec else { return };
         let (sid, stream) = (known.info.sid.clone(), known.stream().to_owned());
-        let (stereo, cname) = (known.stereo, owner.sid.clone());
+        let (kind, stereo, cname) = (known.kind, known.stereo, owner.sid.clone());
         let Some(receiver) = self.participants.get_mut(&subscriber) else { return };
         let sections_max = cx.desk.config.limits.subscriber_sections;
-        let Some(seat) = receiver.subscriber.seat(track, codec, sections_max) else {
+        let Some(mid) = receiver.subscriber.seat(track, kind, sections_max) else {
             return cx.hit(Limit::SubscriberSections);
         };
 
-        let Seat { mid, used_before } = seat;
-        // On a used m-line browsers keep the first track's id, so the stream must name the track.
-        let by_sid = used_before || receiver.is_firefox;
-        let stream = if by_sid { sid.clone() } else { stream };
+        // Firefox names received tracks itself, so the stream must name the track.
+        let stream = if receiver.is_firefox { sid.clone() } else { stream };
         let subscription = Subscription {
             id: SubscriptionId(cx.desk.next_id()),
             publisher,
@@ -97,7 +95,7 @@ impl Room {
         receiver.subscriptions.insert(track, subscription);
     }
 
-    /// Ends a subscription; the m-line becomes inactive with the next offer.
+    /// Ends a subscription; the next offer rejects its m-line.
     pub(super) fn drop_subscription(
         &mut self,
         cx: &mut Context<'_>,
@@ -180,7 +178,7 @@ impl Room {
         if description.sections.iter().any(|m| m.setup == Some(Setup::Passive)) {
             return cx.malformed(participant.connection);
         }
-        subscriber.answered(|mid| description.rejects(mid));
+        subscriber.answered();
         if subscriber.remote.as_ref() != Some(&remote) {
             let transport = subscriber.transport;
             cx.tell(self.id, Command::Admit { transport, remote: remote.clone() });

@@ -1,6 +1,5 @@
 //! The peer connection on which a client receives; we always offer.
 
-use super::track::kind_of;
 use crate::sdp::{Content, Offered};
 use relay_wire::control::{
     Choice, Codec, Kind, Opened, ParticipantId, Remote, SubscriptionId, TrackId, TransportId,
@@ -32,19 +31,20 @@ pub(super) struct Subscriber {
 #[derive(Debug)]
 struct Section {
     mid: String,
-    codec: Codec,
+    kind: Kind,
     occupant: Occupant,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Occupant {
     Track(TrackId),
-    /// Its track is gone; the client must first see it inactive before it is used again.
+    /// Its track is gone; both sides must have rejected it before its place is taken again.
     Leaving {
         offered: bool,
     },
-    Free,
-    /// The client has given it up; it may come back under another mid (RFC 8829, section 5.2.2).
+    /// Rejected: another may take its place, under another mid (RFC 8829, section 5.2.2).
+    // Never the same mid again: LiveKit's Rust SDK takes a stream for one that it has if it comes
+    // back on its m-line, and browsers keep the id of an m-line's first track.
     Rejected,
 }
 
@@ -75,14 +75,6 @@ pub(super) enum Stage {
     Active,
 }
 
-/// An m-line for a new track.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Seat {
-    pub(super) mid: String,
-    /// Whether the client has seen another track on it: it keeps that one's id then.
-    pub(super) used_before: bool,
-}
-
 impl Subscriber {
     pub(super) fn new(transport: TransportId, session: u64) -> Self {
         Self {
@@ -99,37 +91,29 @@ impl Subscriber {
         }
     }
 
-    /// Finds an m-line for a track: a free one, one that was given up, a new one. `None` when
-    /// there are `sections_max` already.
+    /// Finds an m-line for a track, and gives its mid: in the place of a rejected one, or a further
+    /// one. `None` when there are `sections_max` already.
     pub(super) fn seat(
         &mut self,
         track: TrackId,
-        codec: Codec,
+        kind: Kind,
         sections_max: usize,
-    ) -> Option<Seat> {
+    ) -> Option<String> {
         self.dirty = true;
-        let occupant = Occupant::Track(track);
-        let kind = kind_of(codec);
-        if let Some(section) = self.find(kind, Occupant::Free) {
-            (section.codec, section.occupant) = (codec, occupant);
-            return Some(Seat { mid: section.mid.clone(), used_before: true });
-        }
-        if self.sections.len() >= sections_max && self.find(kind, Occupant::Rejected).is_none() {
-            return None;
-        }
-
         let mid = self.next_mid.to_string();
-        self.next_mid += 1;
-        let section = Section { mid: mid.clone(), codec, occupant };
-        match self.find(kind, Occupant::Rejected) {
+        let section = Section { mid: mid.clone(), kind, occupant: Occupant::Track(track) };
+        let full = self.sections.len() >= sections_max;
+        match self.rejected_of(kind) {
             Some(rejected) => *rejected = section,
+            None if full => return None,
             None => self.sections.push(section),
         }
-        Some(Seat { mid, used_before: false })
+        self.next_mid += 1;
+        Some(mid)
     }
 
-    fn find(&mut self, kind: Kind, occupant: Occupant) -> Option<&mut Section> {
-        let fits = |s: &&mut Section| s.occupant == occupant && kind_of(s.codec) == kind;
+    fn rejected_of(&mut self, kind: Kind) -> Option<&mut Section> {
+        let fits = |s: &&mut Section| s.occupant == Occupant::Rejected && s.kind == kind;
         self.sections.iter_mut().find(fits)
     }
 
@@ -148,13 +132,12 @@ impl Subscriber {
         }
     }
 
-    /// Takes note of an answer: what was offered as inactive is free now.
-    pub(super) fn answered(&mut self, is_rejected: impl Fn(&str) -> bool) {
+    /// Takes note of an answer: what was offered as rejected may be replaced now.
+    pub(super) fn answered(&mut self) {
         self.in_flight = None;
         for section in &mut self.sections {
             if section.occupant == (Occupant::Leaving { offered: true }) {
-                let given_up = is_rejected(&section.mid);
-                section.occupant = if given_up { Occupant::Rejected } else { Occupant::Free };
+                section.occupant = Occupant::Rejected;
             }
         }
     }
@@ -166,18 +149,14 @@ impl Subscriber {
     ) -> Vec<Offered> {
         let mut offered = vec![Offered { mid: "0".into(), content: Content::Data }];
         for section in &mut self.sections {
+            if matches!(section.occupant, Occupant::Leaving { .. }) {
+                section.occupant = Occupant::Leaving { offered: true };
+            }
             let content = match section.occupant {
-                Occupant::Track(track) => match subscriptions.get(&track) {
-                    Some(subscription) => subscription.content(),
-                    None => Content::Inactive(section.codec),
-                },
-                Occupant::Leaving { .. } => {
-                    section.occupant = Occupant::Leaving { offered: true };
-                    Content::Inactive(section.codec)
-                }
-                Occupant::Free => Content::Inactive(section.codec),
-                Occupant::Rejected => Content::Rejected(section.codec),
+                Occupant::Track(track) => subscriptions.get(&track).map(Subscription::content),
+                Occupant::Leaving { .. } | Occupant::Rejected => None,
             };
+            let content = content.unwrap_or(Content::Rejected(section.kind));
             offered.push(Offered { mid: section.mid.clone(), content });
         }
         offered

@@ -25,10 +25,8 @@ pub struct Offered {
 pub enum Content {
     /// Data channels.
     Data,
-    /// Nothing for now; to be used again for the same kind.
-    Inactive(Codec),
-    /// Nothing, since the client gave it up.
-    Rejected(Codec),
+    /// Nothing any more: port 0, and out of the bundle.
+    Rejected(MediaKind),
     /// A track.
     Send {
         /// In this codec.
@@ -70,16 +68,12 @@ pub fn offer(local: Local<'_>, sections: &[Offered]) -> String {
     for Offered { mid, content } in sections {
         match content {
             Content::Data => writer.data("UDP/DTLS/SCTP", mid),
-            Content::Inactive(codec) => {
-                write_media(*codec, false, mid, Direction::Inactive, &mut writer);
-            }
-            Content::Rejected(codec) => {
-                let number = payload_types(*codec).payload_type.to_string();
-                let media = media_name(kind_of(*codec));
-                writer.rejected(media, "UDP/TLS/RTP/SAVPF", &number, mid);
+            Content::Rejected(kind) => {
+                // A static payload type, as Chromium does: it needs no `a=rtpmap`.
+                writer.rejected(media_name(*kind), "UDP/TLS/RTP/SAVPF", "0", mid);
             }
             Content::Send { codec, stereo, stream, track, ssrc, rtx_ssrc, cname } => {
-                write_media(*codec, *stereo, mid, Direction::SendOnly, &mut writer);
+                write_media(*codec, *stereo, mid, &mut writer);
                 writer.line(format_args!("a=msid:{stream} {track}"));
                 let repaired = payload_types(*codec).rtx.is_some();
                 if repaired {
@@ -102,17 +96,11 @@ fn kind_of(codec: Codec) -> MediaKind {
     }
 }
 
-fn write_media(
-    codec: Codec,
-    stereo: bool,
-    mid: &str,
-    direction: Direction,
-    writer: &mut Writer<'_>,
-) {
+fn write_media(codec: Codec, stereo: bool, mid: &str, writer: &mut Writer<'_>) {
     let CodecSpec { payload_type: number, rtx, .. } = payload_types(codec);
     let kind = kind_of(codec);
     let numbers: Vec<u8> = [Some(number), rtx].into_iter().flatten().collect();
-    writer.media(kind, mid, &numbers, direction);
+    writer.media(kind, mid, &numbers, Direction::SendOnly);
     writer.line(format_args!("a=rtcp-rsize"));
     match codec {
         Codec::Opus => {

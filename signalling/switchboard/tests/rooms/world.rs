@@ -257,14 +257,24 @@ impl World {
     /// Answers the offers that lie in the inbox, until there are none.
     pub(crate) fn answer_offers(&mut self, client: &Client, answer: fn(&str) -> String) {
         while let Some(offer) = self.take_offer(client) {
-            let reply = proto::SessionDescription {
-                r#type: "answer".into(),
-                sdp: answer(&offer.sdp),
-                id: offer.id,
-                ..Default::default()
-            };
-            self.say(client, Say::Answer(reply));
+            self.answer_offer(client, &offer, answer);
         }
+    }
+
+    /// Answers one offer.
+    pub(crate) fn answer_offer(
+        &mut self,
+        client: &Client,
+        offer: &proto::SessionDescription,
+        answer: fn(&str) -> String,
+    ) {
+        let reply = proto::SessionDescription {
+            r#type: "answer".into(),
+            sdp: answer(&offer.sdp),
+            id: offer.id,
+            ..Default::default()
+        };
+        self.say(client, Say::Answer(reply));
     }
 
     /// Takes the next offer out of the inbox.
