@@ -242,7 +242,7 @@ fn forward<E: Egress>(
     };
     if incoming.payload.is_empty() {
         media.marker = false;
-        track.skip(layer, &media, outlets, exit);
+        track.skip(layer, (&media, placed.due), outlets, exit);
         return false;
     }
     let mut payload = incoming.payload;

@@ -4,6 +4,7 @@ use super::keyframe::Keyframes;
 use super::missing::Missing;
 use super::sequence::{Arrival, Interval, Sequence};
 use super::store::Store;
+use super::timetable::Timetable;
 use relay_wire::rtcp::ntp;
 use std::time::{Duration, Instant};
 
@@ -33,6 +34,8 @@ pub(super) struct Place {
     pub(super) torn: bool,
     /// Time from the request for it until now.
     pub(super) round_trip: Option<Duration>,
+    /// When it would have come had the network not delayed it.
+    pub(super) due: Instant,
 }
 
 /// Why a packet has no place.
@@ -56,6 +59,7 @@ pub(super) struct Layer {
     /// Packets kept for retransmission: of video only, from the first packet on.
     pub(super) store: Option<Store>,
     sequence: Sequence,
+    timetable: Timetable,
     timestamp: u32,
     picture: u16,
     first: Option<Instant>,
@@ -74,6 +78,7 @@ impl Layer {
             sender_report: None,
             store: None,
             sequence: Sequence::new(),
+            timetable: Timetable::default(),
             timestamp: 0,
             picture: 0,
             first: None,
@@ -90,6 +95,7 @@ impl Layer {
         if self.ssrc.is_some() {
             self.sequence.expect_restart();
             self.missing.clear();
+            self.timetable.forget();
         }
         self.ssrc = Some(ssrc);
         self.sender_report = None;
@@ -120,6 +126,7 @@ impl Layer {
             boundary: false,
             torn: false,
             round_trip: None,
+            due: now,
         };
         match arrival {
             Arrival::Duplicate => return Err(Unplaced::Duplicate),
@@ -133,6 +140,7 @@ impl Layer {
                 place.restart = true;
                 place.sequence = sequence;
                 self.missing.clear();
+                self.timetable.forget();
                 self.timestamp = timestamp;
             }
             Arrival::Next { sequence, skipped } => {
@@ -142,6 +150,7 @@ impl Layer {
                 self.timestamp = timestamp;
             }
         }
+        place.due = self.timetable.due(now, timestamp, rate, !repair && !place.late);
         if !repair {
             self.measure_jitter(now, timestamp, rate);
         }

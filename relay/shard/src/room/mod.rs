@@ -25,6 +25,7 @@ mod slab;
 mod speakers;
 mod store;
 mod subscription;
+mod timetable;
 mod track;
 
 use crate::hash::{Map, map};

@@ -131,8 +131,13 @@ impl Rewrite {
         self.current.timestamp
     }
 
-    /// Begins a segment: the packet of `source` numbers is the next one sent. `rate` is the
-    /// media clock in Hz.
+    /// How long after this time the newest packet sent was due.
+    pub(super) fn ahead_of(&self, due: Instant) -> Duration {
+        self.at.map_or(Duration::ZERO, |at| at.saturating_duration_since(due))
+    }
+
+    /// Begins a segment: the packet of `source` numbers is the next one sent. `now` is when it was
+    /// due, `rate` the media clock in Hz.
     pub(super) fn begin(&mut self, now: Instant, layer: u8, source: &Numbers, rate: u32) {
         let timestamp = self.next_timestamp(now, layer, source, rate);
         let segment = Segment {

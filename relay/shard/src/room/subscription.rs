@@ -20,11 +20,16 @@ const BLIND_WAIT: Duration = Duration::from_millis(1500);
 /// Wait for a keyframe before anything is better than nothing.
 const WAIT: Duration = Duration::from_secs(5);
 
+/// A layer does not begin with a keyframe older than this beside what was sent: time would step.
+const BEHIND_MAX: Duration = Duration::from_millis(50);
+
 /// A packet of a layer, about to be forwarded.
 pub(super) struct Arrived<'a> {
     pub(super) layer: u8,
     pub(super) media: &'a Media,
     pub(super) payload: &'a [u8],
+    /// When it would have come had the network not delayed it.
+    pub(super) due: Instant,
     /// Newer packets came before it.
     pub(super) late: bool,
     /// Subscribers may start here.
@@ -162,18 +167,18 @@ impl Subscription {
             return;
         }
         let (layer, source) = (arrived.layer, &arrived.media.numbers);
-        let Some(numbers) = self.rewrite.place(exit.now, layer, source) else {
+        let Some(numbers) = self.rewrite.place(arrived.due, layer, source) else {
             return;
         };
         let sent = exit.media(&self.terms, outlet, arrived.media, &numbers, arrived.payload);
         self.count(sent);
     }
 
-    /// Leaves out a packet without payload.
+    /// Leaves out a packet without payload, due at this time.
     pub(super) fn skip<E: Egress>(
         &mut self,
         layer: u8,
-        media: &Media,
+        (media, due): (&Media, Instant),
         outlets: &mut [Outlet],
         exit: &mut Exit<'_, E>,
     ) {
@@ -181,7 +186,7 @@ impl Subscription {
         if !outlet.connected || self.current != Some(layer) {
             return;
         }
-        if let Skip::Fill(numbers) = self.rewrite.skip(exit.now, layer, &media.numbers) {
+        if let Skip::Fill(numbers) = self.rewrite.skip(due, layer, &media.numbers) {
             exit.media(&self.terms, outlet, media, &numbers, &[]);
         }
     }
@@ -236,7 +241,7 @@ impl Subscription {
             self.current = self.target;
             self.waiting = None;
             let (source, rate) = (&arrived.media.numbers, rate(arrived.media.codec));
-            self.rewrite.begin(exit.now, arrived.layer, source, rate);
+            self.rewrite.begin(arrived.due, arrived.layer, source, rate);
             return true;
         }
 
@@ -246,6 +251,9 @@ impl Subscription {
 
     fn starts(&self, now: Instant, arrived: &Arrived<'_>) -> bool {
         if arrived.late && self.rewrite.passed(arrived.layer, arrived.media.numbers.sequence) {
+            return false;
+        }
+        if self.current.is_some() && self.rewrite.ahead_of(arrived.due) > BEHIND_MAX {
             return false;
         }
         let wait = if arrived.readable { WAIT } else { BLIND_WAIT };

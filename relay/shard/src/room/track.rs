@@ -110,6 +110,7 @@ impl Track {
             layer: layer as u8,
             media,
             payload,
+            due: place.due,
             late: place.late,
             keyframe,
             boundary: place.boundary,
@@ -120,16 +121,16 @@ impl Track {
         }
     }
 
-    /// Leaves a packet without payload out of what is sent.
+    /// Leaves a packet without payload, due at this time, out of what is sent.
     pub(super) fn skip<E: Egress>(
         &mut self,
         layer: usize,
-        media: &Media,
+        (media, due): (&Media, Instant),
         outlets: &mut [Outlet],
         exit: &mut Exit<'_, E>,
     ) {
         for subscription in &mut self.subscriptions {
-            subscription.skip(layer as u8, media, outlets, exit);
+            subscription.skip(layer as u8, (media, due), outlets, exit);
         }
     }
 

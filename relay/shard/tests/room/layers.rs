@@ -2,6 +2,7 @@
 
 use crate::world::{SUBSCRIBER_IDS, Sent, Stream, World, read_vp8, vp8};
 use relay_wire::control::Choice;
+use std::time::Instant;
 
 const RIDS: [&str; 3] = ["q", "h", "f"];
 
@@ -167,4 +168,51 @@ fn a_late_packet_of_the_layer_that_was_left_fits_into_its_gap() {
     assert_eq!(late.len(), 1);
     let step = late[0].header().sequence.wrapping_sub(last[0].header().sequence);
     assert_eq!(step, 1);
+}
+
+/// Ticks by which a packet's time is ahead of the room's.
+fn ahead(world: &World, start: Instant, sent: &Sent) -> i64 {
+    let ticks = (world.now - start).as_millis() as i64 * 90;
+    i64::from(sent.header().timestamp) - ticks
+}
+
+#[test]
+fn a_keyframe_that_the_network_holds_up_does_not_move_time() {
+    let mut world = World::with_call(&RIDS, 1);
+    let mut simulcast = Simulcast::new();
+    let start = world.now;
+    let before = simulcast.play(&mut world, 60);
+    let distance = ahead(&world, start, before.last().unwrap());
+
+    world.choose(0, Choice::Low);
+    world.take_plis();
+    let keyframe = simulcast.streams[0].next().packet(&vp8(true, 11, 3, &[0]));
+    world.sleep_ms(300);
+    let late = world.receive(&keyframe);
+    assert_eq!(layers(&late), [0]);
+    let moved = ahead(&world, start, &late[0]) + 300 * 90 - distance;
+    assert!(moved.abs() < 6000, "time is {moved} ticks off");
+}
+
+#[test]
+fn a_keyframe_older_than_what_was_sent_is_not_begun_with() {
+    let mut world = World::with_call(&RIDS, 1);
+    let mut simulcast = Simulcast::new();
+    simulcast.play(&mut world, 60);
+    world.choose(0, Choice::Low);
+    world.take_plis();
+
+    let keyframe = simulcast.streams[0].next().packet(&vp8(true, 11, 3, &[0]));
+    world.sleep_ms(33);
+    let mut sent: Vec<Sent> = (0..10)
+        .flat_map(|_| {
+            world.take_plis();
+            simulcast.frame(&mut world)
+        })
+        .collect();
+    assert_eq!(world.receive(&keyframe), []);
+    sent.extend(simulcast.play(&mut world, 60));
+
+    assert_eq!(layers(&sent), [2, 0], "another keyframe is asked for");
+    assert_seamless(&sent);
 }
