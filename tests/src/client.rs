@@ -1,7 +1,10 @@
 //! A LiveKit client with two peer connections: publishes recognisable frames, checks what it gets.
 
+use crate::media::Media;
 use crate::peer::Peer;
-use crate::{Network, Received, Relay, Source, media};
+use crate::publication::Publication;
+use crate::screen::{Screen, Screens};
+use crate::{Network, Received, Relay, Source};
 use livekit_protocol as proto;
 use prost::Message as _;
 use proto::{signal_request, signal_response};
@@ -9,25 +12,9 @@ use relay_wire::control::Kind;
 use std::collections::{BTreeMap, HashMap};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
+use str0m::Event;
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::channel::{ChannelConfig, ChannelId, Reliability};
-use str0m::media::{Direction, MediaKind, MediaTime, Mid, Simulcast, SimulcastLayer};
-use str0m::{Event, format::Codec};
-
-/// One thing that a client sends.
-struct Publication {
-    source: Source,
-    cid: String,
-    sid: Option<String>,
-    mid: Option<Mid>,
-    number: u32,
-    /// Media time of the next frame.
-    elapsed: Duration,
-    due: Option<Instant>,
-    /// Per layer, highest first: whether the next frame is a keyframe.
-    keyframe: [bool; 3],
-    muted: bool,
-}
 
 /// A participant of a room.
 pub struct Client {
@@ -54,17 +41,23 @@ pub struct Client {
     labels: HashMap<ChannelId, String>,
     tracks: HashMap<String, (String, Kind)>,
     requests: Vec<signal_request::Message>,
+    media: Media,
+    seed: u64,
+    screens: Screens,
 }
 
 impl Client {
     pub(crate) fn new(
         now: Instant,
         identity: &str,
-        number: u8,
+        number: u16,
         network: Network,
         seed: u64,
+        media: Media,
     ) -> Self {
-        let address = |port| SocketAddr::from((Ipv4Addr::new(10, 0, 0, number), port));
+        let [high, low] = number.to_be_bytes();
+        let address = |port| SocketAddr::from((Ipv4Addr::new(10, 0, high, low), port));
+        let peer = |port, seed| Peer::new(now, address(port), network, seed, media);
         Self {
             identity: identity.to_owned(),
             received: BTreeMap::new(),
@@ -73,8 +66,8 @@ impl Client {
             data: Vec::new(),
             left: None,
             keyframe_requests: 0,
-            publisher: Peer::new(now, address(5000), network, seed ^ 1),
-            subscriber: Peer::new(now, address(5001), network, seed ^ 2),
+            publisher: peer(5000, seed ^ 1),
+            subscriber: peer(5001, seed ^ 2),
             publications: Vec::new(),
             pending: None,
             offer_id: 0,
@@ -82,41 +75,27 @@ impl Client {
             labels: HashMap::new(),
             tracks: HashMap::new(),
             requests: Vec::new(),
+            media,
+            seed,
+            screens: Screens::default(),
         }
     }
 
     /// Starts to publish; frames flow once the server has answered.
     pub fn publish(&mut self, source: Source) {
-        let cid = format!("{}-{source:?}-{}", self.identity, self.publications.len());
-        let kind = source.kind();
-        let (width, height) = if kind == Kind::Video { (1280, 720) } else { (0, 0) };
-        self.requests.push(signal_request::Message::AddTrack(proto::AddTrackRequest {
-            cid: cid.clone(),
-            r#type: if kind == Kind::Video { 1 } else { 0 },
-            source: if kind == Kind::Video { 1 } else { 2 },
-            width,
-            height,
-            layers: layers(source),
-            ..Default::default()
-        }));
-        self.publications.push(Publication {
-            source,
-            cid,
-            sid: None,
-            mid: None,
-            number: 0,
-            elapsed: Duration::ZERO,
-            due: None,
-            keyframe: [true; 3],
-            muted: false,
-        });
+        let number = self.publications.len();
+        let mut publication = Publication::new(&self.identity, source, number);
+        if let Media::Packets { begin } = self.media {
+            publication.encode(&self.identity, begin, self.seed ^ (number as u64) << 32);
+        }
+        self.requests.push(signal_request::Message::AddTrack(publication.request()));
+        self.publications.push(publication);
     }
 
     /// Mutes or unmutes everything of a kind: told to the server, and no more frames.
     pub fn mute(&mut self, kind: Kind, muted: bool) {
         for publication in self.publications.iter_mut().filter(|p| p.source.kind() == kind) {
-            publication.muted = muted;
-            publication.keyframe = [true; 3];
+            publication.mute(muted);
             let sid = publication.sid.clone().expect("a published track");
             let request = proto::MuteTrackRequest { sid, muted };
             self.requests.push(signal_request::Message::Mute(request));
@@ -172,6 +151,43 @@ impl Client {
         self.publications.iter().find(|p| p.source.kind() == kind)?.sid.clone()
     }
 
+    /// The sid of somebody else's track of this kind.
+    pub fn track_of(&self, publisher: &str, kind: Kind) -> Option<String> {
+        let info = self.others.values().find(|info| info.identity == publisher)?;
+        let track = info.tracks.iter().find(|track| track.r#type == i32::from(kind == Kind::Video));
+
+        track.map(|track| track.sid.clone())
+    }
+
+    /// Subscribes to somebody's track, or no longer. False when there is no such track.
+    pub fn subscribe(&mut self, publisher: &str, kind: Kind, subscribe: bool) -> bool {
+        let Some(sid) = self.track_of(publisher, kind) else { return false };
+        let update =
+            proto::UpdateSubscription { track_sids: vec![sid], subscribe, ..Default::default() };
+        self.request(signal_request::Message::Subscription(update));
+
+        true
+    }
+
+    /// Stops one encoding of its video, low to high, or starts it again.
+    pub fn set_encoding(&mut self, stream: usize, active: bool) {
+        for publication in self.publications.iter_mut().filter(|p| p.source.kind() == Kind::Video) {
+            if let Some(encoder) = publication.encoder() {
+                encoder.set_active(stream, active);
+            }
+        }
+    }
+
+    /// The streams that came, in a world of models.
+    pub fn screens(&self) -> impl Iterator<Item = &Screen> {
+        self.screens.iter()
+    }
+
+    /// Watches for freezes from now on.
+    pub fn watch(&mut self, now: Instant) {
+        self.screens.iter_mut().for_each(|screen| screen.decoder.watch(now));
+    }
+
     /// How many frames it sent of this kind.
     pub fn sent(&self, kind: Kind) -> u32 {
         let of_kind = self.publications.iter().filter(|p| p.source.kind() == kind);
@@ -212,7 +228,7 @@ impl Client {
     }
 
     pub(crate) fn step(&mut self, now: Instant, relay: &mut Relay) {
-        self.send_frames(now);
+        self.send_media(now);
         self.publisher.step(now, relay);
         self.subscriber.step(now, relay);
         for event in std::mem::take(&mut self.publisher.events) {
@@ -221,11 +237,14 @@ impl Client {
         for event in std::mem::take(&mut self.subscriber.events) {
             self.subscriber_event(now, event);
         }
+        self.screens.advance(now, &mut self.subscriber);
     }
 
     pub(crate) fn next_timeout(&self) -> Instant {
         let peers = self.publisher.next_timeout().min(self.subscriber.next_timeout());
-        self.publications.iter().filter_map(|p| p.due).fold(peers, Instant::min)
+        let publications = self.publications.iter().filter_map(|p| p.due);
+
+        publications.chain(self.screens.next_timeout()).fold(peers, Instant::min)
     }
 
     fn update(&mut self, participants: Vec<proto::ParticipantInfo>) {
@@ -274,18 +293,7 @@ impl Client {
             self.channels = HashMap::from([("_reliable", reliable), ("_lossy", lossy)]);
         }
         for publication in self.publications.iter_mut().filter(|p| p.mid.is_none()) {
-            let kind = match publication.source.kind() {
-                Kind::Audio => MediaKind::Audio,
-                Kind::Video => MediaKind::Video,
-            };
-            let simulcast = (publication.source == Source::SimulcastCamera).then(|| Simulcast {
-                send: publication.source.rids().iter().map(|r| SimulcastLayer::new(r)).collect(),
-                recv: Vec::new(),
-            });
-            let cid = Some(publication.cid.clone());
-            let stream = Some("stream".to_owned());
-            let mid = changes.add_media(kind, Direction::SendOnly, stream, cid, simulcast);
-            publication.mid = Some(mid);
+            publication.offer(&mut changes);
         }
         let (offer, pending) = changes.apply().expect("something to offer");
         self.pending = Some(pending);
@@ -308,14 +316,7 @@ impl Client {
         accepted.unwrap_or_else(|error| panic!("{error}: {}", answer.sdp));
         self.publisher.poll(now);
         for publication in &mut self.publications {
-            publication.due.get_or_insert(now);
-            for rid in publication.source.rids().iter().filter(|_| publication.mid.is_some()) {
-                let mid = publication.mid.expect("filtered above");
-                let rid = (!rid.is_empty()).then(|| (*rid).into());
-                if let Some(stream) = self.publisher.rtc.direct_api().stream_tx_by_mid(mid, rid) {
-                    stream.set_rtx_cache(1024, Duration::from_secs(3), None);
-                }
-            }
+            publication.start(now, &mut self.publisher);
         }
     }
 
@@ -352,14 +353,10 @@ impl Client {
     fn publisher_event(&mut self, event: &Event) {
         let Event::KeyframeRequest(request) = event else { return };
         self.keyframe_requests += 1;
+        let rid = request.rid.map(|rid| rid.to_string()).unwrap_or_default();
         for publication in &mut self.publications {
-            if publication.mid != Some(request.mid) {
-                continue;
-            }
-            let rid = request.rid.map(|rid| rid.to_string()).unwrap_or_default();
-            let rids = publication.source.rids();
-            for (layer, _) in rids.iter().rev().enumerate().filter(|(_, name)| **name == rid) {
-                publication.keyframe[layer] = true;
+            if publication.mid == Some(request.mid) {
+                publication.refresh(&rid);
             }
         }
     }
@@ -372,6 +369,9 @@ impl Client {
                 };
                 self.received.entry(track.clone()).or_default().record(now, &media.data);
             }
+            Event::RtpPacket(packet) => {
+                self.screens.receive(now, &mut self.subscriber, &self.tracks, &packet);
+            }
             Event::ChannelOpen(id, label) => {
                 self.labels.insert(id, label);
             }
@@ -383,66 +383,11 @@ impl Client {
         }
     }
 
-    fn send_frames(&mut self, now: Instant) {
+    fn send_media(&mut self, now: Instant) {
         for publication in &mut self.publications {
-            let (Some(mid), Some(due)) = (publication.mid, publication.due) else { continue };
-            if due > now {
-                continue;
-            }
-            publication.due = Some(due + publication.source.interval());
-            publication.elapsed += publication.source.interval();
-            if publication.muted || !self.publisher.rtc.is_connected() {
-                continue;
-            }
-            send_frame(&mut self.publisher, publication, mid, now);
-            self.publisher.poll(now);
+            publication.send(now, &mut self.publisher);
         }
     }
-}
-
-fn send_frame(peer: &mut Peer, publication: &mut Publication, mid: Mid, now: Instant) {
-    let kind = publication.source.kind();
-    let (codec, rate) = match kind {
-        Kind::Audio => (Codec::Opus, 48_000),
-        Kind::Video => (Codec::Vp8, 90_000),
-    };
-    let ticks = publication.elapsed.as_micros() as u64 * rate / 1_000_000;
-    let frequency = if kind == Kind::Audio {
-        str0m::media::Frequency::FORTY_EIGHT_KHZ
-    } else {
-        str0m::media::Frequency::NINETY_KHZ
-    };
-
-    for (layer, rid) in publication.source.rids().iter().rev().enumerate() {
-        let Some(writer) = peer.rtc.writer(mid) else { return };
-        let Some(pt) = writer
-            .payload_params()
-            .find(|params| params.spec().codec == codec)
-            .map(str0m::format::PayloadParams::pt)
-        else {
-            return;
-        };
-        let keyframe = std::mem::take(&mut publication.keyframe[layer]);
-        let bytes = media::frame(kind, publication.number, layer as u8, keyframe);
-        let writer = if rid.is_empty() { writer } else { writer.rid((*rid).into()) };
-        let writer = if kind == Kind::Audio { writer.audio_level(-20, true) } else { writer };
-        let written = writer.write(pt, now, MediaTime::new(ticks, frequency), bytes);
-        written.expect("a negotiated payload type");
-        peer.poll(now);
-    }
-    publication.number += 1;
-}
-
-fn layers(source: Source) -> Vec<proto::VideoLayer> {
-    let count = if source == Source::SimulcastCamera { 3 } else { 0 };
-    (0..count)
-        .map(|quality: i32| proto::VideoLayer {
-            quality,
-            width: 320 << quality,
-            height: 180 << quality,
-            ..Default::default()
-        })
-        .collect()
 }
 
 /// How long a signalling message takes.

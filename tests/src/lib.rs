@@ -6,8 +6,11 @@
 pub mod allocations;
 mod client;
 mod media;
+pub mod model;
 mod peer;
+mod publication;
 mod relay;
+mod screen;
 mod turn;
 mod world;
 
@@ -15,5 +18,6 @@ pub use client::Client;
 pub use media::{Received, Source};
 pub use peer::Network;
 pub use relay::{Relay, Work};
+pub use screen::Screen;
 pub use turn::{TurnClient, TurnRelay};
 pub use world::{World, seeds};

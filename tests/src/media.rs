@@ -1,6 +1,6 @@
 //! Frames that can be recognised: each carries its number and a checksum.
 
-use relay_wire::control::Kind;
+use relay_wire::control::{Codec, Kind};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,15 @@ const AUDIO_BYTES: usize = 160;
 /// Bytes that every frame has: first byte, layer, number, checksum.
 const FRAME_BYTES_MIN: usize = 10;
 
+/// Who makes the packets of a world's media.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Media {
+    /// str0m, of frames; and it puts what comes together again.
+    Frames,
+    /// Model encoders, and model decoders read them. Time counts from `begin`.
+    Packets { begin: Instant },
+}
+
 /// What somebody publishes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Source {
@@ -22,6 +31,8 @@ pub enum Source {
     Camera,
     /// VP8 in three layers of simulcast, 30 frames a second.
     SimulcastCamera,
+    /// H.264 in three layers of simulcast.
+    H264Camera,
 }
 
 impl Source {
@@ -29,7 +40,7 @@ impl Source {
     pub fn kind(self) -> Kind {
         match self {
             Self::Microphone => Kind::Audio,
-            Self::Camera | Self::SimulcastCamera => Kind::Video,
+            Self::Camera | Self::SimulcastCamera | Self::H264Camera => Kind::Video,
         }
     }
 
@@ -37,7 +48,18 @@ impl Source {
     pub fn interval(self) -> Duration {
         match self {
             Self::Microphone => Duration::from_millis(20),
-            Self::Camera | Self::SimulcastCamera => Duration::from_micros(33_333),
+            Self::Camera | Self::SimulcastCamera | Self::H264Camera => {
+                Duration::from_micros(33_333)
+            }
+        }
+    }
+
+    /// In what it is encoded.
+    pub fn codec(self) -> Codec {
+        match self {
+            Self::Microphone => Codec::Opus,
+            Self::Camera | Self::SimulcastCamera => Codec::Vp8,
+            Self::H264Camera => Codec::H264,
         }
     }
 
@@ -45,7 +67,7 @@ impl Source {
     pub fn rids(self) -> &'static [&'static str] {
         match self {
             Self::Microphone | Self::Camera => &[""],
-            Self::SimulcastCamera => &["q", "h", "f"],
+            Self::SimulcastCamera | Self::H264Camera => &["q", "h", "f"],
         }
     }
 }

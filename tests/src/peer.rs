@@ -1,14 +1,14 @@
 //! One peer connection of a client: str0m's `Rtc`, and a lossy line each way.
 
 use crate::Relay;
+use crate::media::Media;
 use relay_shard::Path;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use str0m::net::{Protocol, Receive};
 use str0m::{Candidate, Event, Input, Output, Rtc};
-use str0m_netem::{
-    Input as NetInput, Netem, NetemConfig, Output as NetOutput, Probability, RandomLoss,
-};
+use str0m_netem::{GilbertElliot, LossModel, Netem, NetemConfig, Probability, RandomLoss};
+use str0m_netem::{Input as NetInput, Output as NetOutput};
 
 /// What the network does to packets, each way.
 #[derive(Clone, Copy, Debug, Default)]
@@ -23,14 +23,25 @@ pub struct Network {
     pub delay: Duration,
     /// Its variation.
     pub jitter: Duration,
+    /// Packets that are lost together, on average; 0: each by itself.
+    pub burst: f32,
 }
 
 impl Network {
+    fn losses(self) -> LossModel {
+        if self.burst == 0.0 || self.loss == 0.0 {
+            return RandomLoss::new(Probability::new(self.loss)).into();
+        }
+        let good = self.burst * (1.0 - self.loss) / self.loss;
+
+        GilbertElliot::new().good_duration(good).bad_duration(self.burst).into()
+    }
+
     fn line(self, seed: u64) -> Netem<Datagram> {
         let mut config = NetemConfig::new()
             .latency(self.delay)
             .jitter(self.jitter)
-            .loss(RandomLoss::new(Probability::new(self.loss)))
+            .loss(self.losses())
             .duplicate(Probability::new(self.repeat))
             .seed(seed);
         if self.reorder > 0 {
@@ -64,13 +75,20 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    pub(crate) fn new(now: Instant, address: SocketAddr, network: Network, seed: u64) -> Self {
+    pub(crate) fn new(
+        now: Instant,
+        address: SocketAddr,
+        network: Network,
+        seed: u64,
+        media: Media,
+    ) -> Self {
         let mut rtc = Rtc::builder()
             .clear_codecs()
             .enable_opus(true, false)
             .enable_vp8(true)
             .enable_h264(true)
             .set_reordering_size_video(400)
+            .set_rtp_mode(matches!(media, Media::Packets { .. }))
             .build(now);
         let candidate = Candidate::host(address, "udp").expect("a host candidate");
         rtc.add_local_candidate(candidate);

@@ -1,6 +1,7 @@
 //! Time, the network between clients and relay, and the signalling lines.
 
 use crate::client::{Client, SIGNAL_DELAY};
+use crate::media::Media;
 use crate::{Network, Received, Relay, Source};
 use livekit_protocol as proto;
 use prost::Message as _;
@@ -41,7 +42,8 @@ pub struct World {
     /// The media plane.
     pub relay: Relay,
     clients: BTreeMap<String, (ConnectionId, Client)>,
-    joined: u8,
+    joined: u16,
+    media: Media,
     to_client: VecDeque<Line<Option<Vec<u8>>>>,
     to_server: VecDeque<Line<Vec<u8>>>,
 }
@@ -62,9 +64,18 @@ impl World {
             relay: Relay::new(now, 2, SocketAddr::from(RELAY), seed),
             clients: BTreeMap::new(),
             joined: 0,
+            media: Media::Frames,
             to_client: VecDeque::new(),
             to_server: VecDeque::new(),
         }
+    }
+
+    /// A world whose media is made and read by models, packet by packet.
+    pub fn of_models(seed: u64, network: Network) -> Self {
+        let world = Self::new(seed, network);
+        let media = Media::Packets { begin: world.begin };
+
+        Self { media, ..world }
     }
 
     /// Somebody joins the room "demo".
@@ -72,14 +83,22 @@ impl World {
         self.join_room(identity, "demo");
     }
 
+    /// Somebody joins the room "demo", and gets only what it asks for.
+    pub fn join_to_choose(&mut self, identity: &str) {
+        self.enter(identity, Join { auto_subscribe: false, ..Join::new(claims(identity, "demo")) });
+    }
+
     /// Somebody joins a room.
     pub fn join_room(&mut self, identity: &str, room: &str) {
+        self.enter(identity, Join::new(claims(identity, room)));
+    }
+
+    fn enter(&mut self, identity: &str, join: Join) {
         self.joined += 1;
         let connection = ConnectionId(self.joined.into());
         let seed = self.seed.wrapping_mul(1000) + u64::from(self.joined) * 8;
-        let client = Client::new(self.now, identity, self.joined, self.network, seed);
+        let client = Client::new(self.now, identity, self.joined, self.network, seed, self.media);
         self.clients.insert(identity.to_owned(), (connection, client));
-        let join = Join::new(claims(identity, room));
         let now = self.instants();
         self.switchboard.connect(now, connection, join, &mut self.out);
         self.flush();

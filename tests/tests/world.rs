@@ -14,6 +14,7 @@ fn network(loss: f32, delay_ms: u64) -> Network {
         reorder: if loss > 0.0 { 17 } else { 0 },
         delay: Duration::from_millis(delay_ms),
         jitter: Duration::from_millis(delay_ms / 5),
+        burst: 0.0,
     }
 }
 

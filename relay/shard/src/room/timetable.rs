@@ -1,5 +1,5 @@
-//! When packets of a layer were due: a layer's times follow those of another exactly as the
-//! publisher took the pictures, whatever the network did to the packet with which the change begins.
+//! When packets of a layer were due: one layer's times follow those of another as the publisher
+//! took the pictures, whatever the network did to the packet with which the change begins.
 
 use std::time::{Duration, Instant};
 

@@ -1,0 +1,73 @@
+//! What must hold after a storm, whatever happened in it.
+
+use super::{Crowd, SECOND, Wish};
+use millrace_tests::Screen;
+use millrace_tests::model::Report;
+use relay_wire::control::Kind;
+use std::time::Duration;
+
+/// Time from calm until nothing freezes any more: what is lost was given up, keyframes came.
+const SETTLE: Duration = Duration::from_secs(4);
+/// How long the calm is watched.
+const WATCH: Duration = Duration::from_secs(3);
+/// The longest freeze in calm: a frame comes every 67 ms.
+const FREEZE_MAX: Duration = Duration::from_millis(250);
+
+impl Crowd {
+    /// Asserts that calm brings everybody what they want, and that no decoder ever saw a fault.
+    /// Returns the sum of what came.
+    pub(crate) fn check(&mut self) -> Report {
+        self.world.run(SETTLE);
+        let (now, people) = (self.world.now(), self.people.clone());
+        people.iter().for_each(|name| self.world.client(name).watch(now));
+        self.world.run(WATCH);
+
+        let mut sum = Report::default();
+        for name in &people {
+            let left = self.world.client(name).left.clone();
+            assert!(left.is_none(), "seed {}: {name} was sent away: {left:?}", self.seed);
+            for screen in self.world.client(name).screens() {
+                check_faults(self.seed, name, screen, &mut sum);
+            }
+        }
+        for ((name, publisher), wish) in self.wishes.clone() {
+            self.check_wish(&name, &publisher, wish);
+        }
+
+        sum
+    }
+
+    fn check_wish(&mut self, name: &str, publisher: &str, wish: Wish) {
+        let (seed, now) = (self.seed, self.world.now());
+        let client = self.world.client(name);
+        let videos = client
+            .screens()
+            .filter(|screen| screen.publisher == publisher && screen.kind == Kind::Video);
+        let newest = videos.max_by_key(|screen| screen.decoder.report().last);
+        let about = format!("seed {seed}: {name} <- {publisher}, wants {wish:?}");
+        match (wish, newest) {
+            (Some(quality), Some(screen)) => {
+                let (report, freeze) = (screen.decoder.report(), screen.decoder.freeze(now));
+                assert_eq!(report.stream, Some(quality as u8), "{about}: {report:#?}");
+                assert!(freeze < FREEZE_MAX, "{about}: a freeze of {freeze:?}: {report:#?}");
+            }
+            (Some(_), None) => panic!("{about}: nothing came: {}", client.state()),
+            (None, Some(screen)) => {
+                let last = screen.decoder.report().last;
+                assert!(last.is_none_or(|last| now - last > SECOND), "{about}: it still comes");
+            }
+            (None, None) => {}
+        }
+    }
+}
+
+fn check_faults(seed: u64, name: &str, screen: &Screen, sum: &mut Report) {
+    let report = screen.decoder.report();
+    let (publisher, kind) = (&screen.publisher, screen.kind);
+    assert!(report.faults.is_empty(), "seed {seed}: {name} <- {publisher} {kind:?}: {report:#?}");
+    sum.frames += report.frames;
+    sum.keyframes += report.keyframes;
+    sum.undecodable += report.undecodable;
+    sum.lost += report.lost;
+    sum.switches += report.switches;
+}
