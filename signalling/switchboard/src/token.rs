@@ -43,6 +43,27 @@ pub struct Claims {
     /// What the bearer may do in rooms.
     #[serde(deserialize_with = "null_is_default")]
     pub video: Grants,
+    /// What becomes of the room, if joining creates it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub room_config: Option<RoomConfig>,
+}
+
+/// Terms of a room that joining creates; what is 0 or empty is as the server has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct RoomConfig {
+    /// How long it is kept while nobody has come yet, seconds.
+    #[serde(deserialize_with = "null_is_default", alias = "empty_timeout")]
+    pub empty_timeout: u32,
+    /// How long it is kept after everybody has left, seconds.
+    #[serde(deserialize_with = "null_is_default", alias = "departure_timeout")]
+    pub departure_timeout: u32,
+    /// Participants at once.
+    #[serde(deserialize_with = "null_is_default", alias = "max_participants")]
+    pub max_participants: u32,
+    /// Metadata of the room.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "String::is_empty")]
+    pub metadata: String,
 }
 
 /// What the bearer of a token may do; an absent three-state grant has its own meaning.

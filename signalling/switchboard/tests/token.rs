@@ -4,7 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use proptest::prelude::*;
-use signalling_switchboard::token::{Claims, Grants, TokenError, mint, verify};
+use signalling_switchboard::token::{Claims, Grants, RoomConfig, TokenError, mint, verify};
 
 const KEY: &str = "devkey";
 const SECRET: &[u8] = b"secret-for-development-only-0123456789";
@@ -56,6 +56,7 @@ fn token_of_a_go_sdk_with_nulls_and_unknown_fields_is_read() {
     let read = verify(&signed(r#"{"alg":"HS256"}"#, payload), secret_of, NOW).unwrap();
 
     assert!(!read.video.may_publish());
+    assert_eq!(read.room_config, None);
     assert_eq!(read.kind, "agent");
     assert_eq!(read.attributes["a"], "b");
 }
@@ -106,4 +107,30 @@ proptest! {
         prop_assume!(changed != token && at + 1 < token.len());
         prop_assert!(verify(&changed, secret_of, NOW).is_err());
     }
+}
+
+#[test]
+fn terms_of_a_room_are_read_in_both_spellings_and_survive_a_minting() {
+    let read = |config: &str| {
+        let payload =
+            format!(r#"{{"iss":"devkey","sub":"b","exp":1800000100,"roomConfig":{config}}}"#);
+        verify(&signed(r#"{"alg":"HS256"}"#, &payload), secret_of, NOW)
+    };
+    let camel = r#"{"name":"x","emptyTimeout":1,"departureTimeout":2,"maxParticipants":3,
+        "metadata":"m","egress":{"room":{}},"agents":[]}"#;
+    let snake = r#"{"empty_timeout":1,"departure_timeout":2,"max_participants":3,"metadata":"m"}"#;
+    let expected = RoomConfig {
+        empty_timeout: 1,
+        departure_timeout: 2,
+        max_participants: 3,
+        metadata: "m".into(),
+    };
+    for config in [camel, snake] {
+        assert_eq!(read(config).unwrap().room_config, Some(expected.clone()));
+    }
+    assert_eq!(read("null").unwrap().room_config, None);
+    assert_eq!(read(r#"{"metadata":null}"#).unwrap().room_config, Some(RoomConfig::default()));
+    assert_eq!(read(r#"{"maxParticipants":-1}"#), Err(TokenError::Malformed));
+    let minted = mint(&read(camel).unwrap(), KEY, SECRET, NOW, 600);
+    assert_eq!(verify(&minted, secret_of, NOW).unwrap().room_config, Some(expected));
 }

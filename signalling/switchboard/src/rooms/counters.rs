@@ -94,11 +94,13 @@ pub enum LeaveReason {
     Removed,
     /// An administrator ended the room.
     RoomDeleted,
+    /// The room was over: only those were left for whom none is kept.
+    RoomClosed,
 }
 
 impl LeaveReason {
     /// Every reason, in the order of `Counters::leaves`.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Client,
         Self::DuplicateIdentity,
         Self::ServerShutdown,
@@ -110,6 +112,7 @@ impl LeaveReason {
         Self::Malformed,
         Self::Removed,
         Self::RoomDeleted,
+        Self::RoomClosed,
     ];
 
     /// The metric label.
@@ -126,6 +129,7 @@ impl LeaveReason {
             Self::Malformed => "malformed",
             Self::Removed => "removed",
             Self::RoomDeleted => "room_deleted",
+            Self::RoomClosed => "room_closed",
         }
     }
 }

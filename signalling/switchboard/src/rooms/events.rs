@@ -151,10 +151,7 @@ impl Room {
     fn measured(&mut self, cx: &Context<'_>, transport: TransportId, quality: Quality) {
         let Some((place, side)) = cx.desk.transports.get(&transport).copied() else { return };
         let Some(participant) = self.participants.get_mut(&place.participant) else { return };
-        match side {
-            Side::Publisher => participant.publisher_quality = Some(quality),
-            Side::Subscriber => participant.subscriber_quality = Some(quality),
-        }
+        participant.measured.take(cx.now.instant, side, quality);
     }
 
     /// Tells everybody whose level has changed, and once who has stopped.

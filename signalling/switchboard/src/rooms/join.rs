@@ -5,6 +5,7 @@ use super::messages::{codecs, ice_servers, seconds, server_info, update};
 use super::participant::{Participant, kind_of};
 use super::permission::Allow;
 use super::publisher::Publisher;
+use super::quality::Measured;
 use super::refresh::Ticket;
 use super::room::Room;
 use super::subscriber::Subscriber;
@@ -172,7 +173,6 @@ pub(super) fn new_participant(
         publisher: Publisher { session: cx.desk.session(), ..Publisher::default() },
         subscriber: Subscriber::new(transport, cx.desk.session()),
         subscriptions: BTreeMap::new(),
-        publisher_quality: None,
-        subscriber_quality: None,
+        measured: Measured::default(),
     }
 }

@@ -5,6 +5,7 @@ use super::desk::{Context, encode};
 use super::messages::{farewell, leave};
 use super::room::Room;
 use super::{LeaveReason, Now, Outbox, Switchboard};
+use crate::token::{Claims, RoomConfig};
 use livekit_protocol::RoomEndReason;
 use livekit_protocol::participant_info::State;
 use relay_wire::control::{Command, RoomId};
@@ -38,6 +39,18 @@ impl Switchboard {
         id
     }
 
+    /// The room that a token names; when it is not there, it is made as the token says.
+    pub(super) fn room_of_token(&mut self, now: Now, claims: &Claims, out: &mut Outbox) -> RoomId {
+        let name = &claims.video.room;
+        let config = claims.room_config.as_ref().filter(|_| !self.by_name.contains_key(name));
+        self.room_for(now, name, out, |room, _| {
+            let Some(config) = config else { return };
+            let RoomConfig { empty_timeout, departure_timeout, max_participants, .. } = *config;
+            room.terms.change(empty_timeout, departure_timeout, max_participants);
+            room.metadata.clone_from(&config.metadata);
+        })
+    }
+
     /// Works on a room.
     pub(super) fn with_room(
         &mut self,
@@ -48,6 +61,12 @@ impl Switchboard {
     ) {
         let Some(room) = self.rooms.get_mut(&id) else { return };
         work(room, &mut Context { now, desk: &mut self.desk, out });
+    }
+
+    /// Ends a room for which nobody is left, but perhaps those who were there for the others.
+    pub(super) fn close_room(&mut self, now: Now, id: RoomId, out: &mut Outbox) {
+        self.with_room(now, id, out, |room, cx| room.expel_all(cx, LeaveReason::RoomClosed));
+        self.end_room(now, id, RoomEndReason::RoomEndIdleTimeout, out);
     }
 
     /// Ends a room in which nobody is. The relay forgot it with its last participant.

@@ -3,10 +3,10 @@
 use super::desk::Desk;
 use super::{Config, LeaveReason, Now, turn};
 use livekit_protocol as proto;
+use livekit_protocol::DisconnectReason;
 use livekit_protocol::leave_request::Action;
 use livekit_protocol::signal_response::Message;
-use livekit_protocol::{ConnectionQuality, DisconnectReason};
-use relay_wire::control::{Kind, Quality};
+use relay_wire::control::Kind;
 use std::time::Duration;
 
 /// LiveKit protocol that is spoken; from 18 on it would promise pre-negotiated data channels.
@@ -41,6 +41,7 @@ pub(super) fn farewell(reason: LeaveReason) -> (DisconnectReason, Action) {
             (DisconnectReason::ParticipantRemoved, Action::Disconnect)
         }
         LeaveReason::RoomDeleted => (DisconnectReason::RoomDeleted, Action::Disconnect),
+        LeaveReason::RoomClosed => (DisconnectReason::RoomClosed, Action::Disconnect),
     }
 }
 
@@ -95,18 +96,4 @@ pub(super) fn codecs(config: &Config) -> Vec<proto::Codec> {
 /// Whole seconds, never 0: a zero stops some SDKs' timers with a panic.
 pub(super) fn seconds(time: Duration) -> i32 {
     i32::try_from(time.as_secs()).unwrap_or(i32::MAX).max(1)
-}
-
-/// What people see of a measured quality. Never `Lost`: JS would reconnect.
-pub(super) fn quality(participant_sid: &str, quality: Quality) -> proto::ConnectionQualityInfo {
-    let (grade, score) = match quality {
-        Quality { loss, rtt_ms } if loss > 0.10 || rtt_ms > 500 => (ConnectionQuality::Poor, 2.0),
-        Quality { loss, rtt_ms } if loss > 0.03 || rtt_ms > 250 => (ConnectionQuality::Good, 3.5),
-        Quality { .. } => (ConnectionQuality::Excellent, 4.8),
-    };
-    proto::ConnectionQualityInfo {
-        participant_sid: participant_sid.into(),
-        quality: grade as i32,
-        score,
-    }
 }

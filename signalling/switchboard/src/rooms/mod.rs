@@ -16,6 +16,7 @@ mod participant;
 mod permission;
 mod publish;
 mod publisher;
+mod quality;
 mod refresh;
 mod request;
 mod room;

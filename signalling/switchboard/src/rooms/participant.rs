@@ -2,6 +2,7 @@
 
 use super::permission::Allow;
 use super::publisher::Publisher;
+use super::quality::Measured;
 use super::refresh::Ticket;
 use super::subscriber::{Subscriber, Subscription};
 use super::track::Track;
@@ -11,7 +12,7 @@ use crate::token::Grants;
 use livekit_protocol as proto;
 use livekit_protocol::participant_info::{Kind, State};
 use prost::Message as _;
-use relay_wire::control::{ParticipantId, ParticipantSpec, Quality, TrackId};
+use relay_wire::control::{ParticipantId, ParticipantSpec, TrackId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
@@ -50,8 +51,7 @@ pub(super) struct Participant {
     pub(super) publisher: Publisher,
     pub(super) subscriber: Subscriber,
     pub(super) subscriptions: BTreeMap<TrackId, Subscription>,
-    pub(super) publisher_quality: Option<Quality>,
-    pub(super) subscriber_quality: Option<Quality>,
+    pub(super) measured: Measured,
 }
 
 impl Participant {
@@ -117,8 +117,15 @@ impl Participant {
             identity: self.identity.clone(),
             stamp,
             can_publish_data: self.grants.may_publish_data(),
-            can_subscribe: self.grants.may_subscribe(),
+            // `canSubscribe` is about tracks: whoever has a channel for data gets what is sent.
+            can_subscribe: self.session.is_none(),
         }
+    }
+
+    /// Whether it is there for the others only: no room is kept for it, nor is it counted among
+    /// those that a room may hold.
+    pub(super) fn is_dependent(&self) -> bool {
+        is_dependent(self.kind, &self.grants)
     }
 
     /// Whether it plays by WHEP.
@@ -132,7 +139,9 @@ impl Participant {
 
     #[expect(deprecated, reason = "older SDKs read `recorder` and `agent`")]
     fn permission(&self) -> proto::ParticipantPermission {
-        let sources = self.grants.can_publish_sources.iter().filter_map(|name| source_of(name));
+        let sources = self.grants.can_publish_sources.iter();
+        // A name that nobody knows permits nothing; an empty list would permit all.
+        let sources = sources.map(|name| source_of(name).unwrap_or_default());
         proto::ParticipantPermission {
             can_subscribe: self.grants.may_subscribe(),
             can_publish: self.grants.may_publish(),
@@ -149,7 +158,7 @@ impl Participant {
     /// Takes other permissions; those that only a token gives stay.
     #[expect(deprecated, reason = "older back ends send `recorder` and `agent`")]
     pub(super) fn set_permission(&mut self, permission: &proto::ParticipantPermission) {
-        let sources = permission.can_publish_sources().filter_map(name_of);
+        let sources = permission.can_publish_sources().map(name_of);
         self.grants = Grants {
             can_publish: Some(permission.can_publish),
             can_subscribe: Some(permission.can_subscribe),
@@ -174,17 +183,6 @@ impl Participant {
     pub(super) fn track_by_sid_mut(&mut self, sid: &str) -> Option<&mut Track> {
         self.tracks.values_mut().find(|track| track.info.sid == sid)
     }
-
-    /// The worse of its two transports.
-    pub(super) fn quality(&self) -> Option<Quality> {
-        let (up, down) = (self.publisher_quality, self.subscriber_quality);
-        match (up, down) {
-            (Some(up), Some(down)) => {
-                Some(Quality { loss: up.loss.max(down.loss), rtt_ms: up.rtt_ms.max(down.rtt_ms) })
-            }
-            (one, None) | (None, one) => one,
-        }
-    }
 }
 
 /// Whether these grants permit publishing a track of this source.
@@ -194,13 +192,13 @@ pub(super) fn may_publish(grants: &Grants, source: proto::TrackSource) -> bool {
     grants.may_publish() && listed
 }
 
-fn name_of(source: proto::TrackSource) -> Option<&'static str> {
+fn name_of(source: proto::TrackSource) -> &'static str {
     match source {
-        proto::TrackSource::Camera => Some("camera"),
-        proto::TrackSource::Microphone => Some("microphone"),
-        proto::TrackSource::ScreenShare => Some("screen_share"),
-        proto::TrackSource::ScreenShareAudio => Some("screen_share_audio"),
-        proto::TrackSource::Unknown => None,
+        proto::TrackSource::Camera => "camera",
+        proto::TrackSource::Microphone => "microphone",
+        proto::TrackSource::ScreenShare => "screen_share",
+        proto::TrackSource::ScreenShareAudio => "screen_share_audio",
+        proto::TrackSource::Unknown => "unknown",
     }
 }
 
@@ -212,6 +210,12 @@ fn source_of(name: &str) -> Option<proto::TrackSource> {
         "screen_share_audio" => Some(proto::TrackSource::ScreenShareAudio),
         _ => None,
     }
+}
+
+/// Whether somebody of this kind, with these grants, is there for the others only: agents, and
+/// whatever records.
+pub(super) fn is_dependent(kind: Kind, grants: &Grants) -> bool {
+    matches!(kind, Kind::Agent | Kind::Egress) || grants.agent || grants.recorder
 }
 
 /// The kind of participant that a token names.

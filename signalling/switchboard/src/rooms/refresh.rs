@@ -3,7 +3,7 @@
 use super::desk::Context;
 use super::participant::Participant;
 use super::room::Room;
-use crate::token::{Claims, mint};
+use crate::token::{Claims, RoomConfig, mint};
 use livekit_protocol::signal_response::Message;
 use relay_wire::control::ParticipantId;
 use std::time::Instant;
@@ -20,6 +20,8 @@ pub(super) struct Ticket {
     expires: u64,
     /// Kind of participant, as it was written.
     kind: String,
+    /// What it says of a room that joining creates.
+    room_config: Option<RoomConfig>,
     /// When a fresh one is due.
     pub(super) due: Instant,
 }
@@ -27,7 +29,8 @@ pub(super) struct Ticket {
 impl Ticket {
     pub(super) fn new(claims: &Claims, now: Instant) -> Self {
         let (key, kind) = (claims.iss.clone(), claims.kind.clone());
-        Self { key, expires: claims.exp.unwrap_or(0), kind, due: now }
+        let (expires, room_config) = (claims.exp.unwrap_or(0), claims.room_config.clone());
+        Self { key, expires, kind, room_config, due: now }
     }
 }
 
@@ -70,6 +73,7 @@ fn claims_of(participant: &Participant, room: &str) -> Claims {
         attributes: participant.attributes.clone(),
         kind: participant.ticket.kind.clone(),
         video,
+        room_config: participant.ticket.room_config.clone(),
         ..Claims::default()
     }
 }

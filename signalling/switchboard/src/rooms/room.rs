@@ -30,6 +30,20 @@ impl Terms {
         let Timeouts { empty, departure, .. } = *timeouts;
         Self { empty, departure, max_participants: 0 }
     }
+
+    /// Takes other terms; what is 0 stays as it is.
+    pub(super) fn change(&mut self, empty_seconds: u32, departure_seconds: u32, max: u32) {
+        let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+        if empty_seconds > 0 {
+            self.empty = seconds(empty_seconds);
+        }
+        if departure_seconds > 0 {
+            self.departure = seconds(departure_seconds);
+        }
+        if max > 0 {
+            self.max_participants = max;
+        }
+    }
 }
 
 pub(super) struct Room {
@@ -78,14 +92,17 @@ impl Room {
             Some(left) => (left, self.terms.departure),
             None => (self.created.instant, self.terms.empty),
         };
-        self.participants.is_empty() && now.duration_since(since) >= kept
+        let deserted = self.participants.values().all(Participant::is_dependent);
+        deserted && now.saturating_duration_since(since) >= kept
     }
 
-    /// Whether one participant more would be one too many.
-    pub(super) fn is_full(&self, server_max: usize) -> bool {
+    /// Whether one participant more would be one too many. What the room itself permits does not
+    /// count those who are there for the others only.
+    pub(super) fn is_full(&self, server_max: usize, dependent: bool) -> bool {
         let own = usize::try_from(self.terms.max_participants).unwrap_or(usize::MAX);
-        let max = if own == 0 { server_max } else { own.min(server_max) };
-        self.participants.len() >= max
+        let counted = || self.participants.values().filter(|p| !p.is_dependent()).count();
+        let own_full = own > 0 && !dependent && counted() >= own;
+        self.participants.len() >= server_max || own_full
     }
 
     pub(super) fn place(&self, participant: ParticipantId) -> Place {
@@ -144,6 +161,14 @@ impl Room {
             cx.send(participant.connection, message);
         } else {
             self.spread(cx, message);
+        }
+    }
+
+    /// Removes everybody and says good-bye to them.
+    pub(super) fn expel_all(&mut self, cx: &mut Context<'_>, reason: LeaveReason) {
+        let everybody: Vec<ParticipantId> = self.participants.keys().copied().collect();
+        for participant in everybody {
+            self.expel(cx, participant, reason);
         }
     }
 

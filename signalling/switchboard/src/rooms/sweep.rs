@@ -2,8 +2,8 @@
 
 use super::LeaveReason;
 use super::desk::Context;
-use super::messages::quality;
 use super::participant::Participant;
+use super::quality;
 use super::room::Room;
 use livekit_protocol as proto;
 use livekit_protocol::participant_info::State;
@@ -51,8 +51,9 @@ impl Room {
     }
 
     fn tell_quality(&self, cx: &mut Context<'_>) {
-        let measured = self.visible().filter_map(|p| Some(quality(&p.sid, p.quality()?)));
-        let updates: Vec<_> = measured.collect();
+        let now = cx.now.instant;
+        let measured = self.visible().filter_map(|p| Some((&p.sid, p.measured.worst(now)?)));
+        let updates: Vec<_> = measured.map(|(sid, worst)| quality::told(sid, worst)).collect();
         if !updates.is_empty() {
             let update = proto::ConnectionQualityUpdate { updates };
             self.spread(cx, Message::ConnectionQuality(update));

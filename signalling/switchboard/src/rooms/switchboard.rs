@@ -3,6 +3,7 @@
 use super::desk::{Context, Desk, encode};
 use super::lifetime::SWEEP;
 use super::messages::leave;
+use super::participant::{is_dependent, kind_of};
 use super::room::Room;
 use super::{Config, ConnectionId, Counters, Join, JoinError, LeaveReason, Limit, Now, Outbox};
 use crate::token::Claims;
@@ -48,16 +49,18 @@ impl Switchboard {
         let names = [&claims.sub, &claims.video.room, &claims.name];
         let attributes: usize =
             claims.attributes.iter().map(|(key, value)| key.len() + value.len()).sum();
+        let room_metadata = claims.room_config.as_ref().map_or(0, |config| config.metadata.len());
         if names.iter().any(|name| name.len() > limits.name_bytes)
-            || claims.metadata.len() > limits.metadata_bytes
+            || claims.metadata.len().max(room_metadata) > limits.metadata_bytes
             || attributes > limits.metadata_bytes
         {
             return Err(JoinError::TooLong);
         }
+        let is_dependent = is_dependent(kind_of(&claims.kind, claims.video.agent), &claims.video);
         match self.room(&claims.video.room) {
             None if self.rooms.len() >= limits.rooms => Err(JoinError::TooManyRooms),
             Some(room)
-                if room.is_full(limits.room_participants)
+                if room.is_full(limits.room_participants, is_dependent)
                     && room.by_identity(&claims.sub).is_none() =>
             {
                 Err(JoinError::RoomFull)
@@ -88,7 +91,7 @@ impl Switchboard {
             return self.turn_away(id, DisconnectReason::JoinFailure, Action::Disconnect, out);
         }
 
-        let room = self.room_for(now, &join.claims.video.room, out, |_, _| ());
+        let room = self.room_of_token(now, &join.claims, out);
         self.with_room(now, room, out, |room, cx| {
             if let Some(older) = room.by_identity(&join.claims.sub) {
                 room.expel(cx, older, LeaveReason::DuplicateIdentity);
@@ -176,7 +179,7 @@ impl Switchboard {
         for room in rooms {
             self.with_room(now, room, out, Room::sweep);
             if self.rooms.get(&room).is_some_and(|room| room.is_over(now.instant)) {
-                self.end_room(now, room, RoomEndReason::RoomEndIdleTimeout, out);
+                self.close_room(now, room, out);
             }
         }
     }

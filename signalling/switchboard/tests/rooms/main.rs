@@ -5,6 +5,7 @@ mod administering;
 mod garbage;
 mod joining;
 mod limits;
+mod permissions;
 mod publishing;
 mod reporting;
 mod resuming;

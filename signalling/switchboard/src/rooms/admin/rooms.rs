@@ -9,7 +9,6 @@ use livekit_protocol::data_packet::{Kind, Value};
 use livekit_protocol::signal_response::Message;
 use prost::Message as _;
 use relay_wire::control::{Channel, Command, ParticipantId};
-use std::time::Duration;
 
 /// Receivers that one message may name.
 const DESTINATIONS_MAX: usize = 1_000;
@@ -40,7 +39,7 @@ impl Switchboard {
         }
 
         let id = self.room_for(now, &asked.name, out, |room, cx| {
-            room.change_terms(asked);
+            room.terms.change(asked.empty_timeout, asked.departure_timeout, asked.max_participants);
             if !asked.metadata.is_empty() {
                 room.change_metadata(cx, &asked.metadata);
             }
@@ -72,12 +71,7 @@ impl Switchboard {
 
     pub(super) fn delete_room(&mut self, now: Now, name: &str, out: &mut Outbox) -> Outcome {
         let id = self.by_name.get(name).copied().ok_or_else(AdminError::no_room)?;
-        self.with_room(now, id, out, |room, cx| {
-            let everybody: Vec<ParticipantId> = room.participants.keys().copied().collect();
-            for participant in everybody {
-                room.expel(cx, participant, LeaveReason::RoomDeleted);
-            }
-        });
+        self.with_room(now, id, out, |room, cx| room.expel_all(cx, LeaveReason::RoomDeleted));
         self.end_room(now, id, proto::RoomEndReason::RoomEndApiDelete, out);
 
         Ok(AdminResponse::Done)
@@ -85,20 +79,6 @@ impl Switchboard {
 }
 
 impl Room {
-    /// Takes the terms that a request names; what is 0 stays as it is.
-    fn change_terms(&mut self, asked: &proto::CreateRoomRequest) {
-        let seconds = |seconds: u32| Duration::from_secs(seconds.into());
-        if asked.empty_timeout > 0 {
-            self.terms.empty = seconds(asked.empty_timeout);
-        }
-        if asked.departure_timeout > 0 {
-            self.terms.departure = seconds(asked.departure_timeout);
-        }
-        if asked.max_participants > 0 {
-            self.terms.max_participants = asked.max_participants;
-        }
-    }
-
     /// Changes the metadata and tells everybody.
     pub(super) fn change_metadata(&mut self, cx: &mut Context<'_>, metadata: &str) {
         if self.metadata == metadata {
@@ -140,7 +120,7 @@ impl Room {
         let everybody = sids.is_empty() && identities.is_empty();
         let receivers = self.participants.values().filter(|p| {
             let named = || sids.contains(&p.sid) || identities.contains(&p.identity);
-            p.grants.may_subscribe() && (everybody || named())
+            everybody || named()
         });
 
         Ok(receivers.map(|p| p.id).collect())

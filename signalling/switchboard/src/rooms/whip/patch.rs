@@ -67,7 +67,7 @@ impl Switchboard {
             return Err(error.into());
         }
 
-        let room = self.room_for(now, &offer.claims.video.room, out, |_, _| ());
+        let room = self.room_of_token(now, &offer.claims, out);
         self.with_room(now, room, out, |room, cx| {
             if let Some(older) = room.by_identity(&offer.claims.sub) {
                 room.expel(cx, older, LeaveReason::DuplicateIdentity);
