@@ -183,7 +183,8 @@ impl History {
 
     fn frame(&mut self, layer: usize, keyframe: bool, packets: usize, fate: &[Fate]) {
         self.pictures[layer] = (self.pictures[layer] + 1) & 0x7fff;
-        self.streams[layer].fixed.timestamp += 3000;
+        let fixed = &mut self.streams[layer].fixed;
+        fixed.timestamp = fixed.timestamp.wrapping_add(3000);
         for (index, fate) in fate.iter().take(packets).enumerate() {
             self.marks += 1;
             let mark = self.marks.to_be_bytes();
