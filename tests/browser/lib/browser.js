@@ -42,7 +42,7 @@ export async function openPage(browser, { size = { width: 1000, height: 640 }, .
 }
 
 /** Runs in the page: keeps each peer connection, and reads what comes and goes over all of them. */
-function watchPeers() {
+export function watchPeers() {
   const Original = window.RTCPeerConnection;
   const peers = (window.peers = []);
   window.RTCPeerConnection = class extends Original {

@@ -20,7 +20,7 @@ export async function startServer(flags = []) {
   const settings = {
     'http.listen': `127.0.0.1:${http}`,
     'http.tls_listen': `127.0.0.1:${await freePort()}`,
-    'media.listen': `127.0.0.1:${media}`,
+    'media.listen': `${process.env.MEDIA_ADDRESS ?? '127.0.0.1'}:${media}`,
     'media.shards': '2',
     'data.directory': directory,
     'control.socket': join(directory, 'relay.sock'),
