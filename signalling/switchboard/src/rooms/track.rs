@@ -123,20 +123,43 @@ impl Track {
         if settings.width > 0 && settings.height > 0 {
             return self.choice_for(settings.width, settings.height);
         }
-        choice_of(settings.quality())
+        let asked = settings.quality();
+        match asked {
+            VideoQuality::Low | VideoQuality::Medium | VideoQuality::High => {
+                self.lowest_layer(asked, |layer| layer.quality >= asked as i32)
+            }
+            VideoQuality::Off => Choice::Paused,
+        }
     }
 
     /// The smallest layer that covers a picture of this size, by the shorter side.
-    #[expect(deprecated, reason = "`layers` is what clients fill")]
     fn choice_for(&self, width: u32, height: u32) -> Choice {
         let portrait = self.info.width < self.info.height;
         let side = |width: u32, height: u32| if portrait { width } else { height };
         let wanted = side(width, height);
-        let covers = |layer: &&proto::VideoLayer| side(layer.width, layer.height) >= wanted;
-        let covering = self.info.layers.iter().filter(covers);
-        let smallest = covering.min_by_key(|layer| side(layer.width, layer.height));
+        self.lowest_layer(VideoQuality::High, |layer| side(layer.width, layer.height) >= wanted)
+    }
 
-        smallest.map_or(Choice::High, |layer| choice_of(layer.quality()))
+    /// The lowest layer that does, else the highest one. What counts is its place among those that
+    /// were announced: of two layers SDKs call the lower one LOW in simulcast, and MEDIUM in SVC.
+    /// `otherwise` is for tracks that announce no layers.
+    #[expect(deprecated, reason = "`layers` is what clients fill")]
+    fn lowest_layer(
+        &self,
+        otherwise: VideoQuality,
+        does: impl Fn(&proto::VideoLayer) -> bool,
+    ) -> Choice {
+        let mut layers: Vec<&proto::VideoLayer> = self.info.layers.iter().collect();
+        layers.sort_by_key(|layer| layer.quality);
+        let highest = match layers.len() {
+            0 | 1 => return choice_of(otherwise),
+            count => count - 1,
+        };
+        match layers.iter().position(|layer| does(layer)) {
+            Some(0) => Choice::Low,
+            Some(place) if place < highest => Choice::Medium,
+            Some(_) | None => Choice::High,
+        }
     }
 }
 

@@ -209,6 +209,51 @@ fn settings_choose_the_smallest_layer_that_covers() {
     assert_eq!(choose(|s| s.quality = 1), None, "nothing has changed");
 }
 
+/// What a subscriber's settings choose of a track with these layers: quality, width and height.
+fn chosen(layers: &[(i32, u32, u32)], quality: i32, width: u32, height: u32) -> Choice {
+    let mut world = World::new();
+    let (alice, bob) = (world.join("alice"), world.join("bob"));
+    let layer = |&(quality, width, height): &(i32, u32, u32)| proto::VideoLayer {
+        quality,
+        width,
+        height,
+        ..Default::default()
+    };
+    let layers = layers.iter().map(layer).collect();
+    let add = proto::AddTrackRequest { layers, ..script::camera("cam") };
+    world.say(&alice, Say::AddTrack(add));
+    let sid = world.published(&alice).sid;
+    world.say(&alice, script::offer(1, &[Line::video("1", "cam")], "publ"));
+    let track = world.commands().into_iter().find_map(|command| match command {
+        Command::Publish(spec) => Some(spec.track),
+        _ => None,
+    });
+    world.event(Event::Started(track.unwrap(), Codec::Vp9));
+    let track_sids = vec![sid];
+    let settings =
+        proto::UpdateTrackSettings { track_sids, quality, width, height, ..Default::default() };
+    world.say(&bob, Say::TrackSetting(settings));
+    world.answer_offers(&bob, take);
+    specs(world.commands()).remove(0).choice
+}
+
+#[test]
+fn of_two_layers_the_lower_one_is_the_lowest_whatever_it_is_called() {
+    // As livekit-client announces them: the lower one MEDIUM for SVC, LOW for simulcast.
+    let svc = [(2, 640, 360), (1, 320, 180)];
+    let simulcast = [(0, 320, 180), (1, 640, 360)];
+    for layers in [svc, simulcast] {
+        assert_eq!(chosen(&layers, 0, 300, 170), Choice::Low);
+        assert_eq!(chosen(&layers, 0, 400, 200), Choice::High);
+        assert_eq!(chosen(&layers, 0, 0, 0), Choice::Low);
+        assert_eq!(chosen(&layers, 2, 0, 0), Choice::High);
+    }
+    assert_eq!(chosen(&svc, 1, 0, 0), Choice::Low);
+    assert_eq!(chosen(&simulcast, 1, 0, 0), Choice::High);
+    assert_eq!(chosen(&[], 1, 300, 170), Choice::High);
+    assert_eq!(chosen(&[], 1, 0, 0), Choice::Medium);
+}
+
 #[test]
 fn listener_without_the_grant_gets_nothing() {
     let mut world = World::new();
