@@ -171,6 +171,7 @@ fn every_command_is_answered_once_in_a_room_that_is_not_there() {
         codecs: Vec::new(),
         extensions: Extensions::default(),
         choice: Choice::High,
+        fps_max: None,
     };
     let commands = [
         Command::RemoveParticipant(NOBODY),
@@ -182,7 +183,7 @@ fn every_command_is_answered_once_in_a_room_that_is_not_there() {
         Command::Unpublish(track),
         Command::Mute { track, muted: true },
         Command::Subscribe(subscription_spec),
-        Command::Choose { subscription, choice: Choice::Low },
+        Command::Choose { subscription, choice: Choice::Low, fps_max: None },
         Command::Unsubscribe(subscription),
         Command::SendData { channel: Channel::Lossy, to: Vec::new(), payload: Vec::new() },
         Command::CloseRoom,

@@ -239,6 +239,7 @@ fn subscribe(world: &mut World, ssrc: u32) {
         codecs: opus(),
         extensions: Extensions::default(),
         choice: Choice::High,
+        fps_max: None,
     };
     assert_eq!(world.command(Command::Subscribe(subscription)), Answer::Done);
 }

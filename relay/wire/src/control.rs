@@ -99,12 +99,14 @@ pub enum Command {
     },
     /// Forwards a track to a participant, or replaces the terms on which it is forwarded.
     Subscribe(SubscriptionSpec),
-    /// Chooses the layer of a subscription, or pauses it.
+    /// Chooses the layers of a subscription, or pauses it.
     Choose {
         /// The subscription.
         subscription: SubscriptionId,
         /// What to forward.
         choice: Choice,
+        /// See `SubscriptionSpec`.
+        fps_max: Option<u16>,
     },
     /// Ends a subscription.
     Unsubscribe(SubscriptionId),
@@ -306,9 +308,11 @@ pub struct SubscriptionSpec {
     pub extensions: Extensions,
     /// What to forward at first.
     pub choice: Choice,
+    /// Temporal layers are left out where more frames than these come in a second.
+    pub fps_max: Option<u16>,
 }
 
-/// Which layer a subscriber wants.
+/// Which layer a subscriber wants: of simulcast, or a spatial layer where one stream has them all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Choice {
     /// Nothing for now.

@@ -70,6 +70,12 @@ impl Descriptor {
         self.start && self.partition == 0
     }
 
+    /// Whether a keyframe starts with the payload of this descriptor (RFC 7741, section 4.3: the
+    /// inverse key frame flag).
+    pub fn is_keyframe(&self, payload: &[u8]) -> bool {
+        payload.get(self.len).is_some_and(|first| self.is_frame_start() && first & 1 == 0)
+    }
+
     /// Writes other numbers in place, cut to the width that the payload has for them; what the
     /// descriptor lacks stays away.
     pub fn renumber(&self, payload: &mut [u8], picture_id: u16, tl0_pic_idx: u8) {
@@ -121,10 +127,7 @@ impl Descriptor {
     }
 }
 
-/// Whether a keyframe starts with this payload (RFC 7741, section 4.3: the inverse key frame flag).
+/// Whether a keyframe starts with this payload.
 pub fn is_keyframe(payload: &[u8]) -> bool {
-    let Some(descriptor) = Descriptor::parse(payload) else { return false };
-    let Some(first) = payload.get(descriptor.len) else { return false };
-
-    descriptor.is_frame_start() && first & 1 == 0
+    Descriptor::parse(payload).is_some_and(|descriptor| descriptor.is_keyframe(payload))
 }

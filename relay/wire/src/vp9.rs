@@ -8,7 +8,12 @@ pub struct PictureId {
     pub value: u16,
     /// Whether it has 15 bits (M).
     pub wide: bool,
+    /// Where it stands in the payload.
+    pub at: usize,
 }
+
+/// Bytes of the longest descriptor up to the index of temporal base-layer pictures.
+pub const FRONT_MAX: usize = 5;
 
 /// Where a frame stands among the layers of its picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +28,7 @@ pub struct Layers {
     pub inter_layer: bool,
 }
 
-/// The descriptor in front of each payload, without references and scalability structure.
+/// The descriptor in front of each payload; of a scalability structure only the number of layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Descriptor {
     /// The picture's number (I).
@@ -44,12 +49,16 @@ pub struct Descriptor {
     pub layers: Option<Layers>,
     /// The number of the picture of temporal layer 0 that this one builds on.
     pub tl0_pic_idx: Option<u8>,
+    /// How many spatial layers the scalability structure tells, 1..=8 (N_S).
+    pub spatial_layers: Option<u8>,
+    /// Bytes up to `tl0_pic_idx`, which is the last of them if it is there.
+    pub front_len: usize,
 }
 
 impl Descriptor {
     /// Reads the descriptor at the front of a payload.
     pub fn parse(payload: &[u8]) -> Option<Self> {
-        let (&first, mut rest) = payload.split_first()?;
+        let first = *payload.first()?;
         let flag = |bit: u8| first & bit != 0;
         let mut descriptor = Self {
             picture_id: None,
@@ -61,31 +70,63 @@ impl Descriptor {
             not_referenced: flag(0x01),
             layers: None,
             tl0_pic_idx: None,
+            spatial_layers: None,
+            front_len: 1,
         };
         if flag(0x80) {
-            let wide = rest.first()? & 0x80 != 0;
-            let (value, after) = match wide {
-                true => rest.split_first_chunk().map(|(v, r)| (u16::from_be_bytes(*v), r))?,
-                false => rest.split_first().map(|(v, r)| (u16::from(*v), r))?,
-            };
-            descriptor.picture_id = Some(PictureId { value: value & 0x7fff, wide });
-            rest = after;
+            descriptor.read_picture_id(payload)?;
         }
         if flag(0x20) {
-            let (layers, after) = rest.split_first()?;
-            descriptor.layers = Some(Layers {
-                temporal: layers >> 5,
-                switching_up: layers & 0x10 != 0,
-                spatial: layers >> 1 & 7,
-                inter_layer: layers & 1 != 0,
-            });
-            descriptor.tl0_pic_idx = match descriptor.flexible {
-                true => None,
-                false => Some(*after.first()?),
-            };
+            descriptor.read_layers(payload)?;
+        }
+        if descriptor.structure {
+            descriptor.read_structure(payload)?;
         }
 
         Some(descriptor)
+    }
+
+    fn read_picture_id(&mut self, payload: &[u8]) -> Option<()> {
+        let at = self.front_len;
+        let high = *payload.get(at)?;
+        let wide = high & 0x80 != 0;
+        let value = match wide {
+            true => u16::from_be_bytes([high & 0x7f, *payload.get(at + 1)?]),
+            false => high.into(),
+        };
+        self.picture_id = Some(PictureId { value, wide, at });
+        self.front_len += 1 + usize::from(wide);
+
+        Some(())
+    }
+
+    fn read_layers(&mut self, payload: &[u8]) -> Option<()> {
+        let layers = *payload.get(self.front_len)?;
+        self.layers = Some(Layers {
+            temporal: layers >> 5,
+            switching_up: layers & 0x10 != 0,
+            spatial: layers >> 1 & 7,
+            inter_layer: layers & 1 != 0,
+        });
+        self.front_len += 1;
+        if !self.flexible {
+            self.tl0_pic_idx = Some(*payload.get(self.front_len)?);
+            self.front_len += 1;
+        }
+
+        Some(())
+    }
+
+    /// The structure stands behind up to three references, of which all but the last have N set.
+    fn read_structure(&mut self, payload: &[u8]) -> Option<()> {
+        let mut at = self.front_len;
+        if self.flexible && self.inter_picture {
+            let references = payload.get(at..)?.iter().take(3);
+            at += references.take_while(|reference| *reference & 1 == 1).count().min(2) + 1;
+        }
+        self.spatial_layers = Some((payload.get(at)? >> 5) + 1);
+
+        Some(())
     }
 
     /// Whether a picture that builds on no other starts here.

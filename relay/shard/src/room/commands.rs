@@ -42,8 +42,8 @@ impl Room {
             Command::Unpublish(id) => self.unpublish(*id),
             Command::Mute { track, muted } => self.mute(now, *track, *muted, egress, out),
             Command::Subscribe(spec) => self.subscribe(now, spec, egress, out),
-            Command::Choose { subscription, choice } => {
-                self.choose(now, *subscription, *choice, egress, out)
+            Command::Choose { subscription, choice, fps_max } => {
+                self.choose(now, *subscription, (*choice, *fps_max), egress, out)
             }
             Command::Unsubscribe(id) => known(self.remove_subscription(*id)),
             Command::SendData { channel, to, payload } => {
@@ -184,7 +184,7 @@ impl Room {
             Some((track, index)) => self.renew(now, (place, link), (track, index), spec)?,
         }
 
-        self.choose(now, spec.subscription, spec.choice, egress, out)
+        self.choose(now, spec.subscription, (spec.choice, spec.fps_max), egress, out)
     }
 
     /// Whether no other subscription leaves with these SSRCs.
@@ -250,13 +250,14 @@ impl Room {
         &mut self,
         now: Instant,
         id: SubscriptionId,
-        choice: Choice,
+        (choice, fps_max): (Choice, Option<u16>),
         egress: &mut E,
         out: &mut Outbox,
     ) -> Result<(), Refusal> {
         let (track, place) = *self.by_subscription.get(&id).ok_or(Refusal::Unknown)?;
         let state = self.tracks.get_mut(track).ok_or(Refusal::Unknown)?;
         state.subscriptions[place].choice = choice;
+        state.subscriptions[place].fps_max = fps_max;
         self.request_awaited(now, track, egress, out);
 
         Ok(())

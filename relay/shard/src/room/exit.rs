@@ -1,18 +1,18 @@
 //! Packets as they leave: assembled for one subscriber, on the stack.
 
 use super::clock::Clock;
-use super::header::Template;
+use super::header::{HEADER_MAX, Template, Values};
 use super::link::Outlet;
-use super::media::Media;
+use super::media::{Body, FRONT_MAX, Media};
 use super::rewrite::Numbers;
 use crate::{Counters, Egress, Outbox};
 use relay_wire::control::{Codec, CodecSpec, SubscriptionSpec, TransportId};
 use relay_wire::rtp::Fixed;
-use relay_wire::vp8;
 use std::time::Instant;
 
-/// Bytes in front of a rewritten payload: the original sequence number and VP8's descriptor.
-const PREFIX_MAX: usize = 2 + vp8::DESCRIPTOR_MAX;
+/// Bytes in front of a rewritten payload: the original sequence number and the rewritten part of
+/// the descriptor.
+const PREFIX_MAX: usize = 2 + FRONT_MAX;
 
 /// Codecs that there are; their numbers are below.
 const CODECS: usize = Codec::Av1 as usize + 1;
@@ -66,6 +66,8 @@ pub(super) struct Exit<'a, E> {
     pub(super) egress: &'a mut E,
     pub(super) out: &'a mut Outbox,
     pub(super) counters: &'a mut Counters,
+    /// Where headers are put together.
+    header: [u8; HEADER_MAX],
 }
 
 impl<'a, E: Egress> Exit<'a, E> {
@@ -76,7 +78,9 @@ impl<'a, E: Egress> Exit<'a, E> {
         out: &'a mut Outbox,
         counters: &'a mut Counters,
     ) -> Self {
-        Self { now, abs_send_time: clock.abs_send_time(now), egress, out, counters }
+        let (abs_send_time, header) = (clock.abs_send_time(now), [0; HEADER_MAX]);
+
+        Self { now, abs_send_time, egress, out, counters, header }
     }
 
     /// Sends a media packet; returns its payload's bytes, 0 if it was not sent.
@@ -86,19 +90,20 @@ impl<'a, E: Egress> Exit<'a, E> {
         outlet: &mut Outlet,
         media: &Media,
         numbers: &Numbers,
-        payload: &[u8],
+        body: &Body<'_>,
     ) -> usize {
         let Some(payload_type) = terms.payload_type(media.codec) else { return 0 };
         let fixed = Fixed {
-            marker: media.marker,
+            marker: numbers.marker,
             payload_type,
             sequence: numbers.sequence as u16,
             timestamp: numbers.timestamp,
             ssrc: terms.ssrc,
         };
-        let (prefix, prefix_len) = descriptor(media, numbers);
+        let values = self.values(media, numbers, body);
+        let (prefix, prefix_len) = front(media, numbers);
 
-        self.send(terms, outlet, &fixed, media, &prefix[..prefix_len], payload)
+        self.send(terms, outlet, &fixed, &values, (&prefix[..prefix_len], body.payload))
     }
 
     /// Sends a media packet again in the stream of retransmissions (RFC 4588, section 4).
@@ -109,21 +114,31 @@ impl<'a, E: Egress> Exit<'a, E> {
         (ssrc, payload_type, sequence): (u32, u8, u16),
         media: &Media,
         numbers: &Numbers,
-        payload: &[u8],
+        body: &Body<'_>,
     ) {
         let fixed = Fixed {
-            marker: media.marker,
+            marker: numbers.marker,
             payload_type,
             sequence,
             timestamp: numbers.timestamp,
             ssrc,
         };
+        let values = self.values(media, numbers, body);
         let mut prefix = [0; PREFIX_MAX];
         prefix[..2].copy_from_slice(&(numbers.sequence as u16).to_be_bytes());
-        let (descriptor, len) = descriptor(media, numbers);
-        prefix[2..].copy_from_slice(&descriptor);
+        let (front, len) = front(media, numbers);
+        prefix[2..].copy_from_slice(&front);
 
-        self.send(terms, outlet, &fixed, media, &prefix[..2 + len], payload);
+        self.send(terms, outlet, &fixed, &values, (&prefix[..2 + len], body.payload));
+    }
+
+    fn values<'v>(&self, media: &'v Media, numbers: &Numbers, body: &Body<'v>) -> Values<'v> {
+        Values {
+            time: self.abs_send_time,
+            copied: &media.copied,
+            descriptor: body.descriptor,
+            frame: numbers.frame,
+        }
     }
 
     fn send(
@@ -131,14 +146,12 @@ impl<'a, E: Egress> Exit<'a, E> {
         terms: &Terms,
         outlet: &mut Outlet,
         fixed: &Fixed,
-        media: &Media,
-        prefix: &[u8],
-        payload: &[u8],
+        values: &Values<'_>,
+        (prefix, payload): (&[u8], &[u8]),
     ) -> usize {
-        let time = self.abs_send_time;
-        let (header, len) = terms.header.write(fixed, time, outlet, &media.copied);
-        let sent = self.egress.rtp(terms.transport, &header[..len], prefix, payload, self.out);
-        if !sent {
+        let len = terms.header.write(fixed, values, outlet, &mut self.header);
+        let header = &self.header[..len];
+        if !self.egress.rtp(terms.transport, header, prefix, payload, self.out) {
             return 0;
         }
         let octets = prefix.len() + payload.len();
@@ -149,10 +162,10 @@ impl<'a, E: Egress> Exit<'a, E> {
     }
 }
 
-/// VP8's descriptor with the egress' numbers, and its length; of other codecs nothing.
-fn descriptor(media: &Media, numbers: &Numbers) -> ([u8; vp8::DESCRIPTOR_MAX], usize) {
-    match &media.vp8 {
-        Some(vp8) => vp8.write(numbers),
-        None => ([0; vp8::DESCRIPTOR_MAX], 0),
+/// The rewritten part of a payload's descriptor, and its length.
+fn front(media: &Media, numbers: &Numbers) -> ([u8; FRONT_MAX], usize) {
+    match &media.front {
+        Some(front) => front.write(numbers),
+        None => ([0; FRONT_MAX], 0),
     }
 }

@@ -2,13 +2,15 @@
 
 use super::exit::Exit;
 use super::layer::{Place, Unplaced};
-use super::link::{Outlet, Source};
-use super::media::{self, Copied, Media};
+use super::link::Source;
+use super::media::{self, Body, Copied, Front, Media};
 use super::rewrite::Numbers;
+use super::scaling::{ALL, Frame, Scaling};
 use super::track::{Requests, Track};
 use super::{Room, notify};
 use crate::{DropReason, Egress, Outbox};
-use relay_wire::control::{Codec, Event, TransportId};
+use relay_wire::control::{Codec, Event, Kind, TransportId};
+use relay_wire::dependency;
 use relay_wire::rtp::Header;
 use std::time::{Duration, Instant};
 
@@ -180,6 +182,7 @@ impl Room {
         }
         if track.codec != Some(incoming.codec) {
             track.codec = Some(incoming.codec);
+            track.layers.iter_mut().for_each(|layer| layer.scaling = Scaling::new());
             track.interrupt(now, None);
         }
         let chase = track.is_video() && !track.muted;
@@ -203,59 +206,88 @@ impl Room {
         if track.muted {
             return out.drop(DropReason::Muted);
         }
+        let Parsed { media, body, frame, rescaled } = parse(now, track, layer, incoming, &placed);
         let mut requests = Requests::default();
-        if revived || placed.restart {
+        if revived || placed.restart || rescaled {
             requests = track.aim(now, true, &self.outlets);
         }
         if placed.torn && track.layers[layer].keyframes.want(now) {
             requests[layer] = track.layers[layer].ssrc;
         }
         let mut exit = Exit::new(now, &self.clock, egress, out, &mut self.counters);
-        let keyframe = forward(track, layer, incoming, &placed, &mut self.outlets, &mut exit);
-        if keyframe {
+        if incoming.payload.is_empty() {
+            track.skip(layer, (&media, placed.due), &mut self.outlets, &mut exit);
+        } else {
+            track.forward(layer, &placed, (&media, body), frame, &mut self.outlets, &mut exit);
+        }
+        if frame.starts != 0 && track.is_video() {
             requests[layer] = None;
         }
         self.request_keyframes(link, &requests, egress, out);
     }
 }
 
-/// Passes a packet on to the subscribers; returns whether a keyframe starts with it.
-fn forward<E: Egress>(
+/// A packet, read once for all subscribers.
+struct Parsed<'a> {
+    media: Media,
+    body: Body<'a>,
+    frame: Frame,
+    /// Whether there are other layers now.
+    rescaled: bool,
+}
+
+fn parse<'a>(
+    now: Instant,
     track: &mut Track,
     layer: usize,
-    incoming: &Incoming<'_>,
+    incoming: &Incoming<'a>,
     placed: &Place,
-    outlets: &mut [Outlet],
-    exit: &mut Exit<'_, E>,
-) -> bool {
+) -> Parsed<'a> {
+    let Incoming { packet, header, codec, mut payload, .. } = *incoming;
     let mut media = Media {
         numbers: Numbers {
             sequence: placed.sequence,
-            timestamp: incoming.header.timestamp,
+            timestamp: header.timestamp,
             picture: 0,
             tl0: 0,
+            frame: 0,
+            marker: header.marker && !payload.is_empty(),
+            ends: None,
         },
-        marker: incoming.header.marker,
-        codec: incoming.codec,
-        vp8: None,
+        codec,
+        wanted: ALL,
+        front: None,
         copied: Copied::default(),
     };
-    if incoming.payload.is_empty() {
-        media.marker = false;
-        track.skip(layer, (&media, placed.due), outlets, exit);
-        return false;
+    let mut frame = Frame::plain(false, false);
+    let mut body = Body::default();
+    if payload.is_empty() {
+        return Parsed { media, body, frame, rescaled: false };
     }
-    let mut payload = incoming.payload;
-    let keyframe = media::is_keyframe(incoming.codec, payload);
-    media.copied = Copied::read(incoming.packet, &incoming.header, &track.spec.extensions);
-    if incoming.codec == Codec::Vp8 {
-        let len = media::take_vp8(&mut media, payload, placed, &mut track.layers[layer]);
-        payload = &payload[len.unwrap_or(0)..];
+    let (copied, descriptor) = Copied::read(packet, &header, &track.spec.extensions);
+    media.copied = copied;
+    if let Some(level) = copied.audio_level {
+        track.level.observe(now, level & 0x7f);
     }
-    if let Some(level) = media.copied.audio_level {
-        track.level.observe(exit.now, level & 0x7f);
+    let source = &mut track.layers[layer];
+    let front = Front::read(codec, payload);
+    let keyframe = front.is_keyframe(codec, payload);
+    let mut rescaled = false;
+    frame = Frame::plain(keyframe, placed.fresh);
+    if track.spec.kind == Kind::Video {
+        (frame, rescaled) = source.scaling.read(now, placed, descriptor, &front, keyframe);
     }
-    track.forward(layer, placed, (&media, payload), keyframe, outlets, exit);
+    let len = media::take_front(&mut media, &front, payload, placed, source);
+    payload = &payload[len.unwrap_or(0)..];
+    if let Some(value) = descriptor.filter(|_| media::passes_descriptor(codec))
+        && let Some(fields) = dependency::Fields::parse(value)
+    {
+        body.descriptor = value;
+        media.numbers.frame = fields.number;
+    }
+    media.numbers.ends = frame.ends.filter(|_| media::passes_descriptor(codec));
+    media.wanted = frame.wanted;
+    body.payload = payload;
 
-    keyframe && track.is_video()
+    Parsed { media, body, frame, rescaled }
 }

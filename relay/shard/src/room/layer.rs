@@ -2,6 +2,7 @@
 
 use super::keyframe::Keyframes;
 use super::missing::Missing;
+use super::scaling::Scaling;
 use super::sequence::{Arrival, Interval, Sequence};
 use super::store::Store;
 use super::timetable::Timetable;
@@ -28,7 +29,9 @@ pub(super) struct Place {
     pub(super) late: bool,
     /// What came before is not related to it.
     pub(super) restart: bool,
-    /// First of its frame, and the packet before it is here.
+    /// First that came of its picture.
+    pub(super) fresh: bool,
+    /// First of its picture, and the packet before it is here.
     pub(super) boundary: bool,
     /// Too much is missing in front of it: a keyframe must help.
     pub(super) torn: bool,
@@ -58,6 +61,8 @@ pub(super) struct Layer {
     pub(super) sender_report: Option<SenderReport>,
     /// Packets kept for retransmission: of video only, from the first packet on.
     pub(super) store: Option<Store>,
+    /// The layers within it.
+    pub(super) scaling: Scaling,
     sequence: Sequence,
     timetable: Timetable,
     timestamp: u32,
@@ -77,6 +82,7 @@ impl Layer {
             keyframes: Keyframes::default(),
             sender_report: None,
             store: None,
+            scaling: Scaling::new(),
             sequence: Sequence::new(),
             timetable: Timetable::default(),
             timestamp: 0,
@@ -123,6 +129,7 @@ impl Layer {
             sequence: 0,
             late: false,
             restart: false,
+            fresh: false,
             boundary: false,
             torn: false,
             round_trip: None,
@@ -138,6 +145,7 @@ impl Layer {
             }
             Arrival::Restart { sequence } => {
                 place.restart = true;
+                place.fresh = true;
                 place.sequence = sequence;
                 self.missing.clear();
                 self.timetable.forget();
@@ -145,7 +153,8 @@ impl Layer {
             }
             Arrival::Next { sequence, skipped } => {
                 place.sequence = sequence;
-                place.boundary = sequence == previous.0 + 1 && timestamp != previous.1;
+                place.fresh = timestamp != previous.1;
+                place.boundary = place.fresh && sequence == previous.0 + 1;
                 place.torn = chase && !self.missing.note(now, sequence, skipped);
                 self.timestamp = timestamp;
             }
@@ -158,14 +167,11 @@ impl Layer {
         Ok(place)
     }
 
-    /// Extends a picture id of 7 bits (15 if `wide`) to 15 bits, close to the newest one.
+    /// Extends a picture id of 7 bits (15 if `wide`) to 16 bits, close to the newest one.
     pub(super) fn extend_picture(&mut self, picture: u16, wide: bool, late: bool) -> u16 {
-        if wide {
-            self.picture = if late { self.picture } else { picture };
-            return picture;
-        }
-        let ahead = i16::from(((picture.wrapping_sub(self.picture) as u8) << 1) as i8 >> 1);
-        let extended = self.picture.wrapping_add_signed(ahead) & 0x7fff;
+        let unused = if wide { 1 } else { 9 };
+        let ahead = (picture.wrapping_sub(self.picture) << unused) as i16 >> unused;
+        let extended = self.picture.wrapping_add_signed(ahead);
         self.picture = if late { self.picture } else { extended };
 
         extended

@@ -20,6 +20,7 @@ mod quality;
 mod reports;
 mod rewrite;
 mod rtcp;
+mod scaling;
 mod sequence;
 mod slab;
 mod speakers;

@@ -2,10 +2,11 @@
 
 use super::exit::{Exit, Terms};
 use super::link::Outlet;
-use super::media::{Media, rate};
-use super::rewrite::{Rewrite, Skip, Tail};
+use super::media::{Body, Media, rate};
+use super::rewrite::{Kind, Numbers, Passage, Rewrite, Tail};
+use super::scaling::{Cell, Frame, Scaling};
 use crate::Egress;
-use relay_wire::control::{Choice, SubscriptionId};
+use relay_wire::control::{Choice, Codec, SubscriptionId};
 use std::time::{Duration, Instant};
 
 /// A packet is not sent again to the same subscriber within this time.
@@ -27,17 +28,36 @@ const BEHIND_MAX: Duration = Duration::from_millis(50);
 pub(super) struct Arrived<'a> {
     pub(super) layer: u8,
     pub(super) media: &'a Media,
-    pub(super) payload: &'a [u8],
+    pub(super) body: Body<'a>,
+    /// What it is to the layers within its stream.
+    pub(super) frame: Frame,
+    pub(super) scaling: &'a Scaling,
     /// When it would have come had the network not delayed it.
     pub(super) due: Instant,
     /// Newer packets came before it.
     pub(super) late: bool,
-    /// Subscribers may start here.
-    pub(super) keyframe: bool,
-    /// A frame starts here.
+    /// The first that came of its picture.
+    pub(super) fresh: bool,
+    /// A picture starts here.
     pub(super) boundary: bool,
     /// Whether keyframes were ever recognised on this layer.
     pub(super) readable: bool,
+}
+
+/// What a subscriber should get, or gets: of one stream of the track, the layers of a cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Aim {
+    pub(super) layer: u8,
+    pub(super) cell: Cell,
+}
+
+impl Aim {
+    /// Whether it takes more than another frame rate to get from one to the other.
+    fn differs(self, other: Option<Self>) -> bool {
+        let place = |aim: Self| (aim.layer, aim.cell.spatial);
+
+        other.is_none_or(|other| place(other) != place(self))
+    }
 }
 
 /// Counts of one subscription, for sender reports.
@@ -56,10 +76,12 @@ pub(super) struct Subscription {
     pub(super) link: usize,
     pub(super) terms: Terms,
     pub(super) choice: Choice,
-    /// The layer it should get.
-    target: Option<u8>,
-    /// The layer it gets.
-    current: Option<u8>,
+    /// Frames that it wants in a second at most.
+    pub(super) fps_max: Option<u16>,
+    /// What it should get.
+    target: Option<Aim>,
+    /// What it gets.
+    current: Option<Aim>,
     /// Since when it waits for the target.
     waiting: Option<Instant>,
     pub(super) sent: Sent,
@@ -84,6 +106,7 @@ impl Subscription {
             link,
             terms,
             choice: Choice::Paused,
+            fps_max: None,
             target: None,
             current: None,
             waiting: None,
@@ -97,31 +120,37 @@ impl Subscription {
 
     /// The layer that is sent now.
     pub(super) fn current(&self) -> Option<u8> {
-        self.current
+        self.current.map(|aim| aim.layer)
     }
 
-    /// The layer whose keyframe it waits for.
-    pub(super) fn awaited(&self) -> Option<u8> {
-        self.target.filter(|_| self.target != self.current)
+    /// What it waits for, and what it gets until then.
+    pub(super) fn awaited(&self) -> Option<(Aim, Option<Aim>)> {
+        let target = self.target.filter(|target| target.differs(self.current))?;
+
+        Some((target, self.current))
     }
 
     /// The layer whose keyframe helps this subscriber.
     pub(super) fn wanted(&self) -> Option<u8> {
-        self.target.or(self.current)
+        self.target.or(self.current).map(|aim| aim.layer)
     }
 
-    /// Aims at a layer, or pauses; returns whether that is a change.
-    pub(super) fn aim(&mut self, now: Instant, target: Option<u8>) -> bool {
+    /// Aims at layers, or pauses; returns whether a keyframe may be needed for it.
+    pub(super) fn aim(&mut self, now: Instant, target: Option<Aim>) -> bool {
         if self.target == target {
             return false;
         }
-        self.target = target;
-        self.waiting = Some(now);
-        if target.is_none() {
+        let before = std::mem::replace(&mut self.target, target);
+        let Some(target) = target else {
             self.current = None;
+            return true;
+        };
+        let other = target.differs(before);
+        if other {
+            self.waiting = Some(now);
         }
 
-        true
+        other
     }
 
     /// The stream is broken off: a keyframe (of sound: the next packet) must start it again.
@@ -163,15 +192,21 @@ impl Subscription {
         exit: &mut Exit<'_, E>,
     ) {
         let outlet = &mut outlets[self.link];
-        if !outlet.connected || !self.takes(arrived, exit) {
+        if !outlet.connected || !self.takes(exit.now, arrived) {
             return;
         }
-        let (layer, source) = (arrived.layer, &arrived.media.numbers);
-        let Some(numbers) = self.rewrite.place(arrived.due, layer, source) else {
-            return;
-        };
-        let sent = exit.media(&self.terms, outlet, arrived.media, &numbers, arrived.payload);
-        self.count(sent);
+        let media = arrived.media;
+        // Of the codecs that are forwarded, VP8's receivers alone wait for a missing picture.
+        let kind = if media.codec == Codec::Vp8 { Kind::Picture } else { Kind::Frame };
+        let (layer, source) = (arrived.layer, &media.numbers);
+        match self.rewrite.pass(arrived.due, layer, source, arrived.frame.wanted, kind) {
+            Passage::Send(numbers) => {
+                let sent = exit.media(&self.terms, outlet, media, &numbers, &arrived.body);
+                self.count(sent);
+            }
+            Passage::Fill(numbers) => self.fill(media, &numbers, outlet, exit),
+            Passage::Nothing => {}
+        }
     }
 
     /// Leaves out a packet without payload, due at this time.
@@ -183,12 +218,24 @@ impl Subscription {
         exit: &mut Exit<'_, E>,
     ) {
         let outlet = &mut outlets[self.link];
-        if !outlet.connected || self.current != Some(layer) {
+        if !outlet.connected || self.current() != Some(layer) {
             return;
         }
-        if let Skip::Fill(numbers) = self.rewrite.skip(due, layer, &media.numbers) {
-            exit.media(&self.terms, outlet, media, &numbers, &[]);
+        let passage = self.rewrite.pass(due, layer, &media.numbers, 0, Kind::Padding);
+        if let Passage::Fill(numbers) = passage {
+            self.fill(media, &numbers, outlet, exit);
         }
+    }
+
+    /// Sends an empty packet where another one has its number.
+    fn fill<E: Egress>(
+        &self,
+        media: &Media,
+        numbers: &Numbers,
+        outlet: &mut Outlet,
+        exit: &mut Exit<'_, E>,
+    ) {
+        exit.media(&self.terms, outlet, &media.emptied(), numbers, &Body::default());
     }
 
     /// The layer and extended source number of a packet that the subscriber asks for again.
@@ -211,37 +258,43 @@ impl Subscription {
         &mut self,
         layer: u8,
         media: &Media,
-        payload: &[u8],
+        body: &Body<'_>,
         outlets: &mut [Outlet],
         exit: &mut Exit<'_, E>,
     ) {
         let outlet = &mut outlets[self.link];
-        let Some(numbers) = self.rewrite.map(layer, &media.numbers) else { return };
-        let before = numbers.sequence < self.rewrite.next();
-        if !outlet.connected || !before || self.credit == 0 {
+        let Some((numbers, cell)) = self.rewrite.map(layer, &media.numbers) else { return };
+        // What is left out was sent empty under its number, if at all.
+        let sent = numbers.sequence < self.rewrite.next() && media.wanted & cell.bit() != 0;
+        if !outlet.connected || !sent || self.credit == 0 {
             return;
         }
         self.credit -= 1;
         exit.counters.retransmitted += 1;
         let Some((ssrc, payload_type)) = self.terms.rtx(media.codec) else {
-            exit.media(&self.terms, outlet, media, &numbers, payload);
+            exit.media(&self.terms, outlet, media, &numbers, body);
             return;
         };
         let rtx = (ssrc, payload_type, self.rtx_sequence);
         self.rtx_sequence = self.rtx_sequence.wrapping_add(1);
-        exit.retransmission(&self.terms, outlet, rtx, media, &numbers, payload);
+        exit.retransmission(&self.terms, outlet, rtx, media, &numbers, body);
     }
 
-    /// Whether the packet belongs to what is sent, and whether it starts it.
-    fn takes<E: Egress>(&mut self, arrived: &Arrived<'_>, exit: &mut Exit<'_, E>) -> bool {
-        if self.current == Some(arrived.layer) {
+    /// Whether the packet is of the stream that is sent, or starts it.
+    fn takes(&mut self, now: Instant, arrived: &Arrived<'_>) -> bool {
+        if self.current() == Some(arrived.layer) {
+            if self.current != self.target && !arrived.late {
+                self.turn(arrived);
+            }
             return true;
         }
-        if self.target == Some(arrived.layer) && self.starts(exit.now, arrived) {
+        if let Some(target) = self.target.filter(|target| target.layer == arrived.layer)
+            && self.starts(now, target.cell, arrived)
+        {
             self.current = self.target;
             self.waiting = None;
             let (source, rate) = (&arrived.media.numbers, rate(arrived.media.codec));
-            self.rewrite.begin(arrived.due, arrived.layer, source, rate);
+            self.rewrite.begin(arrived.due, (arrived.layer, target.cell), source, rate);
             return true;
         }
 
@@ -249,7 +302,7 @@ impl Subscription {
         arrived.late && self.current.is_some()
     }
 
-    fn starts(&self, now: Instant, arrived: &Arrived<'_>) -> bool {
+    fn starts(&self, now: Instant, cell: Cell, arrived: &Arrived<'_>) -> bool {
         if arrived.late && self.rewrite.passed(arrived.layer, arrived.media.numbers.sequence) {
             return false;
         }
@@ -259,8 +312,24 @@ impl Subscription {
         let wait = if arrived.readable { WAIT } else { BLIND_WAIT };
         let waited = |since: Instant| now.saturating_duration_since(since) >= wait;
         let blind = self.current.is_none() || !arrived.readable;
+        let begins = arrived.boundary && arrived.frame.wanted & cell.bit() != 0;
 
-        arrived.keyframe || (arrived.boundary && blind && self.waiting.is_none_or(waited))
+        arrived.frame.starts & cell.bit() != 0
+            || (begins && blind && self.waiting.is_none_or(waited))
+    }
+
+    /// Comes closer to the target within the stream, if this packet allows it.
+    fn turn(&mut self, arrived: &Arrived<'_>) {
+        let (Some(Aim { layer, cell }), Some(target)) = (self.current, self.target) else { return };
+        if target.layer != layer {
+            return;
+        }
+        let Some(next) = next_cell(cell, target.cell, arrived) else { return };
+        self.rewrite.turn(layer, next, &arrived.media.numbers);
+        self.current = Some(Aim { layer, cell: next });
+        if next.spatial == target.cell.spatial {
+            self.waiting = None;
+        }
     }
 
     fn count(&mut self, octets: usize) {
@@ -268,4 +337,26 @@ impl Subscription {
         self.sent.octets = self.sent.octets.wrapping_add(octets as u32);
         self.credit = (self.credit + u32::from(octets > 0)).min(CREDIT_MAX);
     }
+}
+
+/// The cell that a packet allows to turn to: the target; else its spatial layer; else, in the
+/// spatial layer that is sent, its temporal layer or as close to it as is allowed.
+fn next_cell(current: Cell, target: Cell, arrived: &Arrived<'_>) -> Option<Cell> {
+    let Frame { starts, switches, from, .. } = arrived.frame;
+    let mut allowed = starts;
+    if arrived.fresh {
+        allowed |= arrived.scaling.below(current);
+    }
+    if from & current.bit() != 0 {
+        allowed |= switches;
+    }
+    if allowed == 0 {
+        return None;
+    }
+    let fewer = current.temporal.min(target.temporal)..=target.temporal;
+    let ways = std::iter::once(target)
+        .chain(std::iter::once(Cell { temporal: current.temporal, ..target }))
+        .chain(fewer.rev().map(|temporal| Cell { temporal, ..current }));
+
+    ways.filter(|cell| *cell != current).find(|cell| allowed & cell.bit() != 0)
 }

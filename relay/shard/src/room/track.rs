@@ -3,10 +3,11 @@
 use super::exit::Exit;
 use super::layer::{Layer, Place};
 use super::link::Outlet;
-use super::media::{self, Media};
+use super::media::{self, Body, Media};
+use super::scaling::Frame;
 use super::speakers::Level;
 use super::store::Store;
-use super::subscription::{Arrived, Subscription};
+use super::subscription::{Aim, Arrived, Subscription};
 use crate::Egress;
 use relay_wire::control::{Choice, Codec, Kind, TrackSpec};
 use std::time::{Duration, Instant};
@@ -86,13 +87,13 @@ impl Track {
     }
 
     /// Keeps a packet of a layer for repairs, and passes it to every subscriber who gets that
-    /// layer. `keyframe`: they may start with it.
+    /// layer. `frame`: what it is to the layers within.
     pub(super) fn forward<E: Egress>(
         &mut self,
         layer: usize,
         place: &Place,
-        (media, payload): (&Media, &[u8]),
-        keyframe: bool,
+        (media, body): (&Media, Body<'_>),
+        frame: Frame,
         outlets: &mut [Outlet],
         exit: &mut Exit<'_, E>,
     ) {
@@ -100,19 +101,21 @@ impl Track {
         let video = self.is_video();
         let source = &mut self.layers[layer];
         if video {
-            if keyframe {
+            if frame.starts != 0 {
                 source.keyframes.arrived();
             }
             let bytes = STORE_BYTES[top - layer];
-            source.store.get_or_insert_with(|| Store::new(bytes)).push(media, payload);
+            source.store.get_or_insert_with(|| Store::new(bytes)).push(media, &body);
         }
         let arrived = Arrived {
             layer: layer as u8,
             media,
-            payload,
+            body,
+            frame,
+            scaling: &source.scaling,
             due: place.due,
             late: place.late,
-            keyframe,
+            fresh: place.fresh,
             boundary: place.boundary,
             readable: source.keyframes.seen(),
         };
@@ -134,14 +137,18 @@ impl Track {
         }
     }
 
-    /// Aims every subscription at the layer that suits its choice and is there. Returns whom to
+    /// Aims every subscription at the layers that suit its choice and are there. Returns whom to
     /// ask for keyframes; `fresh`: something changed since this was done last.
     pub(super) fn aim(&mut self, now: Instant, fresh: bool, outlets: &[Outlet]) -> Requests {
         let targets = [Choice::Paused, Choice::Low, Choice::Medium, Choice::High]
             .map(|choice| self.target(choice));
         let mut changed = false;
         for subscription in &mut self.subscriptions {
-            changed |= subscription.aim(now, targets[subscription.choice as usize]);
+            let target = targets[subscription.choice as usize].map(|(layer, spatial)| {
+                let scaling = &self.layers[usize::from(layer)].scaling;
+                Aim { layer, cell: scaling.cell(spatial, subscription.fps_max) }
+            });
+            changed |= subscription.aim(now, target);
         }
 
         self.requests(now, fresh || changed, outlets)
@@ -154,12 +161,10 @@ impl Track {
             return requests;
         }
         let mut awaited = [false; LAYERS_MAX];
-        for subscription in &self.subscriptions {
-            if let (Some(layer), true) =
-                (subscription.awaited(), outlets[subscription.link].connected)
-            {
-                awaited[usize::from(layer)] = true;
-            }
+        for subscription in self.subscriptions.iter().filter(|s| outlets[s.link].connected) {
+            let Some((target, current)) = subscription.awaited() else { continue };
+            let layer = usize::from(target.layer);
+            awaited[layer] |= !self.falls(current, target);
         }
         for (index, layer) in self.layers.iter_mut().enumerate() {
             let keyframes = &mut layer.keyframes;
@@ -172,6 +177,14 @@ impl Track {
         }
 
         requests
+    }
+
+    /// Whether the next picture leads from one to the other, without a keyframe.
+    fn falls(&self, current: Option<Aim>, target: Aim) -> bool {
+        current.is_some_and(|current| {
+            let scaling = &self.layers[usize::from(target.layer)].scaling;
+            current.layer == target.layer && scaling.below(current.cell) & target.cell.bit() != 0
+        })
     }
 
     /// A subscriber asks for a keyframe.
@@ -218,9 +231,9 @@ impl Track {
                 continue;
             };
             let store = self.layers.get(usize::from(layer)).and_then(|layer| layer.store.as_ref());
-            if let Some((media, payload)) = store.and_then(|store| store.get(source)) {
+            if let Some((media, body)) = store.and_then(|store| store.get(source)) {
                 *budget -= 1;
-                subscription.resend(layer, media, payload, outlets, exit);
+                subscription.resend(layer, media, &body, outlets, exit);
             }
         }
     }
@@ -239,8 +252,9 @@ impl Track {
         media::rate(self.codec.unwrap_or(if self.is_video() { Codec::Vp8 } else { Codec::Opus }))
     }
 
-    /// The highest layer that is there and not above the choice, else the lowest one that is.
-    fn target(&self, choice: Choice) -> Option<u8> {
+    /// The highest layer that is there and not above the choice, else the lowest one that is; and
+    /// the spatial layer that suits the choice, if one stream has them all.
+    fn target(&self, choice: Choice) -> Option<(u8, u8)> {
         let wanted = match choice {
             Choice::Paused => return None,
             Choice::Low => 0,
@@ -251,7 +265,9 @@ impl Track {
         let lives = |layer: &usize| self.layers[*layer].is_alive(newest, LAYER_SILENCE);
         let layers = 0..self.layers.len();
         let below = layers.clone().take(wanted + 1).rev().find(lives);
+        let layer = below.or_else(|| layers.clone().find(lives))?;
+        let spatial = if self.layers.len() == 1 { wanted } else { LAYERS_MAX - 1 };
 
-        below.or_else(|| layers.clone().find(lives)).map(|layer| layer as u8)
+        Some((layer as u8, spatial as u8))
     }
 }

@@ -43,7 +43,7 @@ fn what_is_not_there_is_unknown() {
         Command::RemoveParticipant(ParticipantId(9)),
         Command::Unpublish(track),
         Command::Mute { track, muted: true },
-        Command::Choose { subscription, choice: Choice::Low },
+        Command::Choose { subscription, choice: Choice::Low, fps_max: None },
         Command::Unsubscribe(subscription),
     ];
 
@@ -134,7 +134,10 @@ fn a_subscription_in_the_middle_may_end() {
     assert_eq!(reached, [100, 102, 103]);
     let choice = Choice::Paused;
     let subscription = SubscriptionId(1103);
-    assert_eq!(world.command(&Command::Choose { subscription, choice }), Answer::Done);
+    assert_eq!(
+        world.command(&Command::Choose { subscription, choice, fps_max: None }),
+        Answer::Done
+    );
     assert_eq!(world.receive(&stream.next().packet(b"x")).len(), 2);
 }
 

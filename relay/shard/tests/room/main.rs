@@ -1,10 +1,17 @@
 //! Rooms on plain packets, through their public interface.
 
 mod data;
+mod decoder;
+mod encoder;
 mod forwarding;
 mod history;
 mod layers;
 mod limits;
 mod repair;
 mod reports;
+#[path = "../../../wire/tests/scalable/mod.rs"]
+mod scalable;
+mod svc;
+mod temporal;
 mod world;
+mod wrong;

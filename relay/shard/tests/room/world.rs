@@ -25,6 +25,8 @@ pub(crate) const AUDIO: TrackId = TrackId(2);
 pub(crate) const VIDEO_MID: &str = "1";
 pub(crate) const AUDIO_MID: &str = "0";
 
+pub(crate) const DESCRIPTOR_ID: u8 = 9;
+
 /// Extension ids of the publisher; subscribers have others.
 pub(crate) const IDS: Extensions = Extensions {
     mid: Some(1),
@@ -35,7 +37,7 @@ pub(crate) const IDS: Extensions = Extensions {
     audio_level: Some(6),
     video_orientation: Some(7),
     playout_delay: Some(8),
-    dependency_descriptor: None,
+    dependency_descriptor: Some(DESCRIPTOR_ID),
 };
 pub(crate) const SUBSCRIBER_IDS: Extensions = Extensions {
     mid: Some(14),
@@ -46,7 +48,7 @@ pub(crate) const SUBSCRIBER_IDS: Extensions = Extensions {
     audio_level: Some(11),
     video_orientation: Some(10),
     playout_delay: Some(9),
-    dependency_descriptor: None,
+    dependency_descriptor: Some(8),
 };
 
 /// A packet that left.
@@ -116,6 +118,8 @@ pub(crate) struct Stream {
     pub(crate) level: Option<u8>,
     pub(crate) orientation: Option<u8>,
     pub(crate) transport_cc: Option<u16>,
+    /// A dependency descriptor.
+    pub(crate) descriptor: Option<Vec<u8>>,
 }
 
 impl Stream {
@@ -123,14 +127,30 @@ impl Stream {
         let fixed =
             Fixed { marker: true, payload_type: VP8, sequence: 1000, timestamp: 90_000, ssrc };
         let mid = VIDEO_MID;
-        Self { fixed, mid, rid, level: None, orientation: None, transport_cc: None }
+        Self {
+            fixed,
+            mid,
+            rid,
+            level: None,
+            orientation: None,
+            transport_cc: None,
+            descriptor: None,
+        }
     }
 
     pub(crate) fn audio(ssrc: u32) -> Self {
         let fixed =
             Fixed { marker: false, payload_type: OPUS, sequence: 65_530, timestamp: 480, ssrc };
         let mid = AUDIO_MID;
-        Self { fixed, mid, rid: None, level: None, orientation: None, transport_cc: None }
+        Self {
+            fixed,
+            mid,
+            rid: None,
+            level: None,
+            orientation: None,
+            transport_cc: None,
+            descriptor: None,
+        }
     }
 
     /// The next frame's numbers.
@@ -154,24 +174,40 @@ impl Stream {
     }
 
     fn numbered(&self, fixed: &Fixed, payload: &[u8]) -> Vec<u8> {
-        let mut buffer = [0; 256];
+        let rtx = [VP8_RTX, H264_RTX, VP9_RTX, AV1_RTX].contains(&fixed.payload_type);
+        let level = self.level.map(|level| vec![AudioLevel { voice: true, level }.write()]);
+        let rid = self.rid.map(|rid| rid.as_bytes().to_vec());
+        let elements = [
+            (1, Some(self.mid.as_bytes().to_vec())),
+            (if rtx { 3 } else { 2 }, rid),
+            (5, self.transport_cc.map(|number| number.to_be_bytes().to_vec())),
+            (6, level),
+            (7, self.orientation.map(|orientation| vec![orientation])),
+            (DESCRIPTOR_ID, self.descriptor.clone()),
+        ];
+        let elements: Vec<_> =
+            elements.into_iter().filter_map(|(id, value)| Some((id, value?))).collect();
+        let mut buffer = [0; 512];
         let mut writer = Writer::begin(&mut buffer, fixed);
-        writer.mid(1, self.mid);
-        if let Some(rid) = self.rid {
-            let repair = [VP8_RTX, H264_RTX].contains(&fixed.payload_type);
-            writer.extension(if repair { 3 } else { 2 }, rid.as_bytes());
-        }
-        if let Some(sequence) = self.transport_cc {
-            writer.transport_cc(5, sequence);
-        }
-        if let Some(level) = self.level {
-            writer.audio_level(6, AudioLevel { voice: true, level });
-        }
-        if let Some(orientation) = self.orientation {
-            writer.extension(7, &[orientation]);
+        let long = elements.iter().any(|(_, value)| !(1..=16).contains(&value.len()));
+        for (id, value) in elements.iter().filter(|_| !long) {
+            writer.extension(*id, value);
         }
         let len = writer.finish().expect("a header that fits");
-        [&buffer[..len], payload].concat()
+        let mut packet = buffer[..len].to_vec();
+        if long {
+            let mut bytes: Vec<u8> = Vec::new();
+            for (id, value) in &elements {
+                bytes.extend([*id, value.len() as u8]);
+                bytes.extend(value);
+            }
+            bytes.resize(bytes.len().next_multiple_of(4), 0);
+            packet[0] |= 0x10;
+            packet.extend([0x10, 0, 0, (bytes.len() / 4) as u8]);
+            packet.extend(bytes);
+        }
+        packet.extend(payload);
+        packet
     }
 }
 
@@ -284,6 +320,7 @@ impl World {
             ],
             extensions: SUBSCRIBER_IDS,
             choice: Choice::High,
+            fps_max: None,
         }
     }
 
@@ -316,8 +353,12 @@ impl World {
     }
 
     pub(crate) fn choose(&mut self, number: u64, choice: Choice) {
+        self.choose_fps(number, choice, None);
+    }
+
+    pub(crate) fn choose_fps(&mut self, number: u64, choice: Choice, fps_max: Option<u16>) {
         let subscription = SubscriptionId(100 + number);
-        let command = Command::Choose { subscription, choice };
+        let command = Command::Choose { subscription, choice, fps_max };
         assert_eq!(self.command(&command), Answer::Done);
     }
 

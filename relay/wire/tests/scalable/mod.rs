@@ -6,7 +6,7 @@ mod mode;
 mod writer;
 
 #[allow(unused_imports, reason = "each test uses a part")]
-pub(crate) use mode::{Inter, Mode, Picture};
+pub(crate) use mode::{Frame, Inter, Mode, Picture};
 #[allow(unused_imports, reason = "each test uses a part")]
 pub(crate) use writer::{Descriptor, Structure, Template};
 

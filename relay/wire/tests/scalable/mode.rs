@@ -31,7 +31,7 @@ pub(crate) type Picture = Vec<Frame>;
 /// An encoder.
 #[derive(Clone, Debug)]
 pub(crate) struct Mode {
-    spatial: u8,
+    pub(crate) spatial: u8,
     temporal: u8,
     inter: Inter,
     pub(crate) structure: Structure,
@@ -44,6 +44,7 @@ pub(crate) struct Mode {
     /// How many spatial layers are encoded.
     pub(crate) sent: u8,
     told: u8,
+    silent: bool,
 }
 
 impl Mode {
@@ -66,6 +67,7 @@ impl Mode {
             chains: [None; 4],
             sent: spatial,
             told: spatial,
+            silent: false,
         };
         let protected = (0..spatial).flat_map(|s| std::iter::repeat_n(s, temporal.into()));
         mode.structure.protected_by = protected.collect();
@@ -76,6 +78,16 @@ impl Mode {
             mode.structure.templates.extend(templates);
         }
         mode
+    }
+
+    /// Encodes fewer spatial layers from now on, and tells nobody.
+    pub(crate) fn send_silently(&mut self, sent: u8) {
+        (self.sent, self.silent) = (sent, true);
+    }
+
+    /// Whether frames of higher spatial layers refer to this one.
+    pub(crate) fn is_referred_to(&self, frame: &Frame) -> bool {
+        self.refers_down(frame.spatial + 1, frame.keyframe)
     }
 
     /// The next picture.
@@ -109,9 +121,10 @@ impl Mode {
         }
         let chains = self.chains[..self.spatial.into()].iter();
         let chains = chains.map(|last| last.map_or(0, |last| (number - last) as u8)).collect();
-        let attached = keyframe && spatial == 0;
-        let active = (self.told != self.sent || attached && self.sent < self.spatial)
-            .then(|| (1 << (self.sent * self.temporal)) - 1);
+        // As libwebrtc does: with each frame that needs no other.
+        let attached = keyframe && references.is_empty();
+        let changed = self.told != self.sent || attached && self.sent < self.spatial;
+        let active = (changed && !self.silent).then(|| (1 << (self.sent * self.temporal)) - 1);
         self.told = self.sent;
         let index = spatial * (self.temporal + 1) + if keyframe { 0 } else { 1 + temporal };
         let descriptor = Descriptor {
@@ -160,7 +173,11 @@ impl Mode {
             spatial,
             temporal,
             indications: targets.map(indication).collect(),
-            differences: if keyframe && spatial == 0 { Vec::new() } else { vec![1] },
+            differences: if keyframe && !self.refers_down(spatial, true) {
+                Vec::new()
+            } else {
+                vec![1]
+            },
             chains: vec![1; self.spatial.into()],
         }
     }

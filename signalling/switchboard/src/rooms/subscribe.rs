@@ -86,6 +86,7 @@ impl Room {
             codec,
             stage: Stage::New,
             choice: Choice::High,
+            fps_max: None,
             ssrc: cx.desk.ssrc(),
             rtx_ssrc: cx.desk.ssrc(),
             stereo,
@@ -282,16 +283,17 @@ impl Room {
             let Some((publisher, track)) = self.tracks.get(sid).copied() else { continue };
             let Some(owner) = self.participants.get(&publisher) else { continue };
             let Some(known) = owner.tracks.get(&track) else { continue };
-            let choice = known.choice(settings);
+            let (choice, fps_max) = (known.choice(settings), fps_max(settings));
             let receiver = self.participants.get_mut(&who);
             let subscription = receiver.and_then(|p| p.subscriptions.get_mut(&track));
             let Some(subscription) = subscription else { continue };
-            if subscription.choice == choice {
+            if (subscription.choice, subscription.fps_max) == (choice, fps_max) {
                 continue;
             }
-            subscription.choice = choice;
+            (subscription.choice, subscription.fps_max) = (choice, fps_max);
             if subscription.is_active() {
-                cx.tell(self.id, Command::Choose { subscription: subscription.id, choice });
+                let subscription = subscription.id;
+                cx.tell(self.id, Command::Choose { subscription, choice, fps_max });
             }
         }
     }
@@ -376,7 +378,13 @@ fn subscription_spec(
         codecs: vec![accepted.codec],
         extensions: accepted.extensions,
         choice: subscription.choice,
+        fps_max: subscription.fps_max,
     })
+}
+
+/// Frames a second that a subscriber wants at most; 0 says nothing.
+fn fps_max(settings: &proto::UpdateTrackSettings) -> Option<u16> {
+    (settings.fps > 0).then_some(settings.fps.min(u16::MAX.into()) as u16)
 }
 
 fn subscription_error(track_sid: String, err: SubscriptionError) -> Message {

@@ -57,6 +57,8 @@ pub(super) struct Subscription {
     pub(super) codec: Codec,
     pub(super) stage: Stage,
     pub(super) choice: Choice,
+    /// Frames a second that it wants at most.
+    pub(super) fps_max: Option<u16>,
     pub(super) ssrc: u32,
     pub(super) rtx_ssrc: u32,
     pub(super) stereo: bool,

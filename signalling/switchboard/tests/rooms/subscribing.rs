@@ -255,6 +255,31 @@ fn of_two_layers_the_lower_one_is_the_lowest_whatever_it_is_called() {
 }
 
 #[test]
+fn settings_limit_the_frame_rate() {
+    let mut world = World::new();
+    let (alice, bob) = (world.join("alice"), world.join("bob"));
+    let (sid, _) = world.publish_camera(&alice);
+    world.answer_offers(&bob, take);
+    world.commands();
+    let mut limit = |fps, disabled| {
+        let track_sids = vec![sid.clone()];
+        let quality = proto::VideoQuality::High as i32;
+        let settings =
+            proto::UpdateTrackSettings { track_sids, fps, disabled, quality, ..Default::default() };
+        world.say(&bob, Say::TrackSetting(settings));
+        match world.commands()[..] {
+            [Command::Choose { choice, fps_max, .. }] => Some((choice, fps_max)),
+            _ => None,
+        }
+    };
+
+    assert_eq!(limit(15, false), Some((Choice::High, Some(15))));
+    assert_eq!(limit(15, false), None, "nothing has changed");
+    assert_eq!(limit(u32::MAX, true), Some((Choice::Paused, Some(u16::MAX))));
+    assert_eq!(limit(0, false), Some((Choice::High, None)));
+}
+
+#[test]
 fn listener_without_the_grant_gets_nothing() {
     let mut world = World::new();
     let alice = world.join("alice");

@@ -178,6 +178,7 @@ impl Room {
             codecs: slot.playable.codecs.clone(),
             extensions: sdp::for_codec(codec, slot.playable.extensions),
             choice,
+            fps_max: None,
         };
         let subscription = Subscription {
             id,
@@ -185,6 +186,7 @@ impl Room {
             codec,
             stage: Stage::Active,
             choice,
+            fps_max: None,
             ssrc: slot.ssrc,
             rtx_ssrc: slot.rtx_ssrc,
             stereo,
