@@ -32,3 +32,26 @@ export async function pair(site, world, room) {
 
   return [ada, bob];
 }
+
+/** Low, then high, then low again: frames go on being decoded, in the size asked for. */
+export async function layers(page, identity) {
+  const watched = () => page.evaluate((who) => window.watched(who), identity);
+  for (const [quality, width] of [
+    [0, 240],
+    [2, 960],
+    [1, 480],
+  ]) {
+    await until('a picture', () => watched().then((sight) => sight.frames > 0));
+    await page.evaluate(([who, q]) => window.wantQuality(who, q), [identity, quality]);
+    const before = await until(`a width near ${width}`, async () => {
+      const sight = await watched();
+
+      return Math.abs(sight.width - width) <= width / 3 && sight;
+    });
+    await until('15 more frames', async () => {
+      const sight = await watched();
+
+      return sight.frames >= before.frames + 15;
+    });
+  }
+}

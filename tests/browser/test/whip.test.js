@@ -5,6 +5,7 @@ import { after, before } from 'node:test';
 import { openPage } from '../lib/browser.js';
 import { hum } from '../lib/hum.js';
 import { until } from '../lib/poll.js';
+import { enter as join, layers } from '../lib/sdk.js';
 import { startSite } from '../lib/site.js';
 import { signToken } from '../lib/token.js';
 import { newRoom, test } from '../lib/world.js';
@@ -41,15 +42,24 @@ test('WHIP publishes, WHEP plays and follows from one publisher to the next', as
 
 test('a LiveKit client sees a WHIP publisher come and go, with its tracks', async (world) => {
   const room = newRoom();
-  const bob = await bare(world.browser);
-  const url = `ws://127.0.0.1:${world.server.port}`;
-  await bob.evaluate(([to, token]) => window.start(to, token), [url, signToken('bob', room)]);
+  const bob = await join(site, world, room, 'bob');
   const obs = await enter(world, 'whip', room, 'obs');
   await until('decoded frames of the WHIP publisher', () =>
     bob.evaluate(async () => (await window.watched('obs')).frames > 10),
   );
   await obs.page.evaluate(() => window.session.peer.close());
   await until('obs to be gone', () => bob.evaluate(() => window.seen.left.includes('obs')));
+});
+
+test('WHIP in three layers: a LiveKit client gets the one it asks for', async (world) => {
+  const room = newRoom();
+  const bob = await join(site, world, room, 'bob');
+  const obs = await enter(world, 'whip', room, 'obs', 'VP8', true);
+  assert.equal(obs.status, 201);
+  await until('obs and its camera', () =>
+    bob.evaluate(() => window.room.getParticipantByIdentity('obs')?.videoTrackPublications.size),
+  );
+  await layers(bob, 'obs');
 });
 
 test('ICE restarts by PATCH, and media goes on', async (world) => {
@@ -86,13 +96,14 @@ async function bare(browser) {
 }
 
 /** A page with a session: `kind` is `whip` or `whep`. */
-async function enter({ server, browser }, kind, room, identity, codec = 'VP8') {
+async function enter(world, kind, room, identity, codec = 'VP8', simulcast = false) {
+  const { server, browser } = world;
   const page = await bare(browser);
   await page.evaluate(defineSession);
   const url = `${server.url}/${kind}/${encodeURIComponent(room)}`;
   const told = await page.evaluate(
     (given) => window.open_session(given),
-    { url, kind, codec, token: signToken(identity, room) },
+    { url, kind, codec, simulcast, token: signToken(identity, room) },
   );
 
   return { page, ...told };
@@ -100,13 +111,19 @@ async function enter({ server, browser }, kind, room, identity, codec = 'VP8') {
 
 /** Runs in the page: what a few lines of a web developer would be. */
 function defineSession() {
-  window.open_session = async ({ url, kind, token, codec }) => {
+  window.open_session = async ({ url, kind, token, codec, simulcast }) => {
     const peer = new RTCPeerConnection({ bundlePolicy: 'max-bundle' });
     const stream = new MediaStream();
     if (kind === 'whip') {
-      const media = await navigator.mediaDevices.getUserMedia({ audio: true, video: true });
+      const video = simulcast ? { width: 960, height: 540 } : true;
+      const media = await navigator.mediaDevices.getUserMedia({ audio: true, video });
+      const three = [4, 2, 1].map((by, layer) => ({
+        rid: 'qhf'[layer],
+        scaleResolutionDownBy: by,
+      }));
       for (const track of media.getTracks()) {
-        const sender = peer.addTransceiver(track, { direction: 'sendonly' });
+        const sendEncodings = simulcast && track.kind === 'video' ? three : undefined;
+        const sender = peer.addTransceiver(track, { direction: 'sendonly', sendEncodings });
         if (track.kind !== 'video') continue;
         const all = RTCRtpSender.getCapabilities('video').codecs;
         const wanted = all.filter((c) => /rtx/.test(c.mimeType) || c.mimeType.endsWith(codec));

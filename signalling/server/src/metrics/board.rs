@@ -16,6 +16,8 @@ pub(super) fn families(board: &Board) -> Vec<MetricFamily> {
         ("connections", "Signalling connections now", c.connections),
         ("tracks", "Tracks now, pending ones included", c.tracks),
         ("subscriptions", "Subscriptions now", c.subscriptions),
+        ("whip_publishers", "Publishers by WHIP now", c.publishers),
+        ("whep_players", "Players by WHEP now", c.players),
         ("requests_pending", "Requests that wait for the relay's answer now", c.requests_pending),
     ];
     let counters = [

@@ -158,7 +158,7 @@ impl JoinTimes {
     }
 }
 
-/// Gauges (the first six) and counters of a switchboard.
+/// Gauges (the first eight) and counters of a switchboard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Rooms now.
@@ -173,6 +173,10 @@ pub struct Counters {
     pub subscriptions: u64,
     /// Requests to the relay that wait for their answer now.
     pub requests_pending: u64,
+    /// WHIP publishers now.
+    pub publishers: u64,
+    /// WHEP players now.
+    pub players: u64,
     /// Participants that joined.
     pub joins: u64,
     /// Participants that came back on a new connection.

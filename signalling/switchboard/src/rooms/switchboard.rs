@@ -203,6 +203,8 @@ impl Switchboard {
         let participants = || self.rooms.values().flat_map(|room| room.participants.values());
         let subscriptions = participants().flat_map(|p| p.subscriptions.values());
         let active = subscriptions.filter(|subscription| subscription.is_active()).count();
+        let players = participants().filter(|p| p.is_player()).count();
+        let sessions = participants().filter(|p| p.session.is_some()).count();
         Counters {
             rooms: self.rooms.len() as u64,
             participants: participants().count() as u64,
@@ -210,6 +212,8 @@ impl Switchboard {
             tracks: participants().map(|p| p.tracks.len() as u64).sum(),
             subscriptions: active as u64,
             requests_pending: self.desk.questions.len() as u64,
+            publishers: (sessions - players) as u64,
+            players: players as u64,
             ..self.desk.counters
         }
     }

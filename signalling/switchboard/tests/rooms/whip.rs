@@ -139,6 +139,30 @@ fn vp9_is_published_and_played_with_its_dependency_descriptors() {
 }
 
 #[test]
+fn layers_are_told_apart_by_their_names_not_by_their_order() {
+    for (offered, low_to_high) in [
+        ("q;h;f", ["q", "h", "f"]),
+        ("f;h;q", ["q", "h", "f"]),
+        ("h;m;l", ["l", "m", "h"]),
+        ("high;medium;low", ["low", "medium", "high"]),
+        // OBS: 0 is the full picture.
+        ("0;1;2", ["2", "1", "0"]),
+        ("a;b;c", ["a", "b", "c"]),
+    ] {
+        let mut world = World::new();
+        let sdp = publisher_offer("publ")
+            .replace("simulcast:send q;h;f", &format!("simulcast:send {offered}"));
+        opened(&mut world, offer(Publish, World::claims("obs"), &sdp));
+        let commands = world.commands();
+        let rids = commands.iter().find_map(|command| match command {
+            Command::Publish(spec) if spec.kind == Kind::Video => Some(spec.rids.clone()),
+            _ => None,
+        });
+        assert_eq!(rids.unwrap(), low_to_high, "{offered}");
+    }
+}
+
+#[test]
 fn whip_publisher_is_active_once_its_media_stands_and_gone_when_it_ends() {
     let mut world = World::new();
     let alice = world.join("alice");
@@ -253,6 +277,18 @@ fn restart_that_the_relay_refuses_leaves_the_session() {
 }
 
 #[test]
+fn second_restart_is_refused_while_the_first_is_under_way() {
+    let mut world = World::new();
+    let (resource, ..) = publish(&mut world, "obs");
+    world.silent = true;
+    let restart = "a=ice-ufrag:anew\r\na=ice-pwd:anewpasswordpassword\r\n";
+    world.ask_session(patch("obs", &resource, Some("*"), restart));
+    let asked = patch("obs", &resource, Some("*"), restart);
+    let error = refused(&mut world, asked);
+    assert_eq!((error, error.status()), (SessionError::Busy, 409));
+}
+
+#[test]
 fn too_many_patches_are_refused() {
     let mut world = World::new();
     let (resource, ..) = publish(&mut world, "obs");
@@ -358,6 +394,8 @@ fn player_follows_a_track_that_changes_its_codec_and_leaves_what_it_cannot_decod
     assert_eq!(specs.len(), 1, "who offered H.264 gets it: {specs:?}");
     assert_eq!(specs[0].codecs.len(), 3);
     assert_eq!(world.board.counters().subscriptions, 3);
+    let now = world.board.counters();
+    assert_eq!((now.publishers, now.players, now.participants), (1, 2, 3));
 }
 
 #[test]

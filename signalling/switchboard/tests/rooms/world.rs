@@ -30,6 +30,8 @@ pub(crate) struct World {
     pub(crate) events: Vec<RoomEvent>,
     /// Refuses the commands it picks.
     pub(crate) refuse: fn(&Command) -> Option<Refusal>,
+    /// Whether the relay keeps its answers to itself.
+    pub(crate) silent: bool,
     opened: u32,
     sessions: u64,
     replies: BTreeMap<RequestId, SessionReply>,
@@ -60,6 +62,7 @@ impl World {
             requests: Vec::new(),
             events: Vec::new(),
             refuse: |_| None,
+            silent: false,
             opened: 0,
             sessions: 0,
             replies: BTreeMap::new(),
@@ -96,6 +99,10 @@ impl World {
             assert!(self.replies.insert(id, reply).is_none(), "answered twice");
         }
         let requests: Vec<Request> = out.requests.drain(..).collect();
+        if self.silent {
+            self.requests.extend(requests);
+            return None;
+        }
         let answers: Vec<_> = requests.iter().map(|r| (r.id, self.answer(&r.command))).collect();
         self.requests.extend(requests);
         (!answers.is_empty()).then_some(answers)
@@ -161,10 +168,16 @@ impl World {
 
     /// Asks over HTTP; the relay answers at once, so the reply is there.
     pub(crate) fn session(&mut self, request: SessionRequest) -> SessionReply {
+        let id = self.ask_session(request);
+        self.replies.remove(&id).expect("a reply")
+    }
+
+    /// Makes a WHIP or WHEP request that need not be answered yet.
+    pub(crate) fn ask_session(&mut self, request: SessionRequest) -> RequestId {
         self.sessions += 1;
         let id = RequestId(self.sessions);
         self.run(|board, now, out| board.session(now, id, request, out));
-        self.replies.remove(&id).expect("a reply")
+        id
     }
 
     /// The transport that was opened last.

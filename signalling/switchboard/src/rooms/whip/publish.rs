@@ -14,6 +14,11 @@ use crate::token::Claims;
 use livekit_protocol as proto;
 use livekit_protocol::{TrackSource, TrackType, VideoLayer};
 use relay_wire::control::{Kind, TrackId};
+use std::cmp::Reverse;
+
+/// What pages call the layers of simulcast, low to high.
+const LAYER_NAMES: [[&str; 3]; 4] =
+    [["q", "h", "f"], ["l", "m", "h"], ["low", "mid", "high"], ["low", "medium", "high"]];
 
 /// What a publisher's token must permit besides joining.
 pub(super) fn prepare(mut claims: Claims) -> Result<Claims, SessionError> {
@@ -106,6 +111,23 @@ impl Room {
     }
 }
 
+/// The layers of simulcast, low to high. The order of an offer does not say it: OBS numbers its
+/// layers from the full picture down, as RFC 8853, section 5.2 has the most preferred one first,
+/// and browsers write whatever order their page gave.
+fn low_to_high(rids: &[String]) -> Vec<&String> {
+    let place = |names: &[&str], rid: &String| names.iter().position(|name| name == rid);
+    let names = LAYER_NAMES.iter().find(|names| rids.iter().all(|r| place(*names, r).is_some()));
+    let mut ordered: Vec<&String> = rids.iter().collect();
+    match names {
+        Some(names) => ordered.sort_by_key(|rid| place(names, rid)),
+        None if rids.iter().all(|rid| rid.parse::<u32>().is_ok()) => {
+            ordered.sort_by_key(|rid| Reverse(rid.parse::<u32>().unwrap_or_default()));
+        }
+        None => {}
+    }
+    ordered
+}
+
 /// What a LiveKit client would have said of this m-line.
 #[expect(deprecated, reason = "`layers` is what clients fill")]
 fn announcement(section: &Section, kind: Kind) -> (Kind, proto::AddTrackRequest) {
@@ -114,11 +136,9 @@ fn announcement(section: &Section, kind: Kind) -> (Kind, proto::AddTrackRequest)
         Kind::Video => (TrackType::Video, "camera"),
     };
     let qualities = 0_i32..;
-    let layers = section.rids.iter().zip(qualities).map(|(rid, quality)| VideoLayer {
-        quality,
-        rid: rid.clone(),
-        ..Default::default()
-    });
+    let layers = low_to_high(&section.rids).into_iter().zip(qualities);
+    let layers =
+        layers.map(|(rid, quality)| VideoLayer { quality, rid: rid.clone(), ..Default::default() });
     let stereo = section.payloads.iter().any(|p| p.parameter("stereo") == Some("1"));
     let add = proto::AddTrackRequest {
         cid: section.msid.as_ref().map(|(_, track)| track.clone()).unwrap_or_default(),
