@@ -9,8 +9,9 @@ import av
 import pattern
 from aiortc import RTCPeerConnection, RTCRtpSender, RTCSessionDescription, VideoStreamTrack
 from aiortc.mediastreams import AudioStreamTrack
-from livekit import rtc
-from people import Person, ascends, counted, heard, token
+from hook import Hook
+from livekit import api, rtc
+from people import KEY, SECRET, Person, ascends, counted, heard, token
 from server import Server
 
 SDP = {"Content-Type": "application/sdp"}
@@ -65,7 +66,9 @@ class Whip(unittest.IsolatedAsyncioTestCase):
     """Publishing and playing by HTTP."""
 
     async def asyncSetUp(self):
-        self.server = Server().__enter__()
+        self.hook = Hook(KEY, SECRET)
+        self.addCleanup(self.hook.close)
+        self.server = Server({"webhook.url": self.hook.url}).__enter__()
         self.addCleanup(self.server.__exit__)
         self.http = aiohttp.ClientSession(f"http://127.0.0.1:{self.server.http}")
         self.addAsyncCleanup(self.http.close)
@@ -152,3 +155,35 @@ class Whip(unittest.IsolatedAsyncioTestCase):
         self.assertTrue(ascends(numbers), numbers)
         pitch = await heard(await ann.subscribed(rtc.TrackKind.KIND_AUDIO))
         self.assertAlmostEqual(pitch, pattern.TONE_HZ, delta=5)
+
+    async def test_moderation(self):
+        ann = await Person.join(self.server, "ann")
+        self.addAsyncCleanup(ann.leave)
+        location, bearer = await self.publish("obs", "VP8")
+        await counted(await ann.subscribed(rtc.TrackKind.KIND_VIDEO))
+        livekit = api.LiveKitAPI(f"http://127.0.0.1:{self.server.http}", KEY, SECRET)
+        self.addAsyncCleanup(livekit.aclose)
+        who = api.RoomParticipantIdentity(room="demo", identity="obs")
+        info = await livekit.room.get_participant(who)
+        self.assertEqual(info.kind, api.ParticipantInfo.Kind.INGRESS)
+
+        camera = next(track for track in info.tracks if track.type == api.TrackType.VIDEO)
+        mute = api.MuteRoomTrackRequest(
+            room="demo", identity="obs", track_sid=camera.sid, muted=True
+        )
+        await livekit.room.mute_published_track(mute)
+        participant, publication = await ann.hears("track_muted")
+        self.assertEqual((participant.identity, publication.sid), ("obs", camera.sid))
+        await livekit.room.remove_participant(who)
+        (gone,) = await ann.hears("participant_disconnected")
+        self.assertEqual(gone.identity, "obs")
+        async with self.http.delete(location, headers=bearer) as ended:
+            self.assertEqual(ended.status, 404, await ended.text())
+
+        told = []
+        while told[-1:] != ["participant_left"]:
+            event = await asyncio.to_thread(self.hook.told)
+            if event.participant.identity == "obs":
+                told.append(event.event)
+        self.assertEqual(told[0], "participant_joined")
+        self.assertEqual(told.count("track_published"), 2)
