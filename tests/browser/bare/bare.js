@@ -67,11 +67,25 @@ window.wantFps = (identity, fps) => {
   for (const publication of who.videoTrackPublications.values()) publication.setVideoFPS(fps);
 };
 
-/** Frames that the camera's highest layer was encoded to so far. */
-window.encoded = async () => {
-  const sent = (await window.outbound()).filter((r) => r.kind === 'video');
+/** Frames that the camera gave so far. */
+window.captured = async () => {
+  const sources = (await window.reports('media-source')).filter((r) => r.kind === 'video');
 
-  return Math.max(0, ...sent.map((r) => r.framesEncoded ?? 0));
+  return Math.max(0, ...sources.map((r) => r.frames ?? 0));
+};
+
+/** From now on, finds the longest time between two pictures on the screen, by their RTP stamps. */
+window.watchGaps = () => {
+  const video = document.querySelector('video');
+  let before;
+  window.longestGapSeconds = 0;
+  const look = (_now, { rtpTimestamp }) => {
+    const gap = ((rtpTimestamp - (before ?? rtpTimestamp)) >>> 0) / 90_000;
+    before = rtpTimestamp;
+    window.longestGapSeconds = Math.max(window.longestGapSeconds, gap);
+    video.requestVideoFrameCallback(look);
+  };
+  video.requestVideoFrameCallback(look);
 };
 
 /** Gives somebody's pictures up, or wants them again. */

@@ -51,7 +51,7 @@ export function watchPeers() {
       peers.push(this);
     }
   };
-  const reports = async (type) => {
+  window.reports = async (type) => {
     const found = [];
     for (const peer of peers) {
       if (peer.connectionState === 'closed') continue;
@@ -64,6 +64,6 @@ export function watchPeers() {
 
     return found;
   };
-  window.inbound = () => reports('inbound-rtp');
-  window.outbound = () => reports('outbound-rtp');
+  window.inbound = () => window.reports('inbound-rtp');
+  window.outbound = () => window.reports('outbound-rtp');
 }

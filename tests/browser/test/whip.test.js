@@ -31,13 +31,17 @@ test('WHIP publishes, WHEP plays and follows from one publisher to the next', as
   const second = await enter(world, 'whip', room, 'second');
   await moving(viewer.page, 'the second publisher');
 
-  const third = await enter(world, 'whip', room, 'third', 'H264');
-  assert.equal(third.status, 201);
-  await second.page.evaluate(() => window.session.end());
-  await until('H.264 after VP8, on the same m-line', async () => {
-    return (await sight(viewer.page)).codec === 'video/H264';
-  });
-  await moving(viewer.page, 'the third publisher');
+  let before = second;
+  for (const codec of ['H264', 'AV1']) {
+    const next = await enter(world, 'whip', room, `in ${codec}`, codec);
+    assert.equal(next.status, 201);
+    await before.page.evaluate(() => window.session.end());
+    await until(`${codec} after another codec, on the same m-line`, async () => {
+      return (await sight(viewer.page)).codec === `video/${codec}`;
+    });
+    await moving(viewer.page, `the publisher in ${codec}`);
+    before = next;
+  }
 });
 
 test('a LiveKit client sees a WHIP publisher come and go, with its tracks', async (world) => {

@@ -8,7 +8,7 @@ use std::time::Duration;
 const LIVEKIT_VERSION: &str = "1.9.0";
 
 /// VP8 first: clients that ask for a codec we lack fall back to the first one.
-const CODECS: [Codec; 4] = [Codec::Vp8, Codec::H264, Codec::Vp9, Codec::Opus];
+const CODECS: [Codec; 5] = [Codec::Vp8, Codec::H264, Codec::Vp9, Codec::Av1, Codec::Opus];
 
 /// Terms on which rooms are run.
 #[derive(Clone, Debug)]

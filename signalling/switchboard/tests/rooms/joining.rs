@@ -52,7 +52,7 @@ fn first_message_is_a_complete_join_response_then_comes_the_offer() {
     let server = join.server_info.as_ref().unwrap();
     assert_eq!((server.protocol, server.version.as_str()), (16, "1.9.0"), "below 1.8.0 no RPC");
     let mimes: Vec<_> = join.enabled_publish_codecs.iter().map(|codec| &codec.mime).collect();
-    let expected = ["video/VP8", "video/H264", "video/VP9", "audio/opus"];
+    let expected = ["video/VP8", "video/H264", "video/VP9", "video/AV1", "audio/opus"];
     assert_eq!(mimes, expected, "clients that ask for none of these take the first");
 
     let offer = offers(&messages)[0];

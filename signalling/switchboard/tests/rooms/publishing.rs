@@ -77,6 +77,7 @@ fn asked_codec_goes_first() {
     let asked = [
         ("h264", Codec::H264),
         ("vp9", Codec::Vp9),
+        ("AV1", Codec::Av1),
         ("video/VP9", Codec::Vp9),
         ("vp8", Codec::Vp8),
         // As it was offered: nothing was asked for, or what nobody here knows.

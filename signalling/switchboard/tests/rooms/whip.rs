@@ -117,14 +117,14 @@ fn in_vp8_only(offer: &str) -> String {
 }
 
 #[test]
-fn vp9_is_published_and_played_with_its_dependency_descriptors() {
+fn vp9_and_av1_are_published_and_played_with_their_dependency_descriptors() {
     let mut world = World::new();
     let (_, _, answer) = play(&mut world, "viewer");
-    assert!(answer.contains("VP9/90000"));
-    for (codec, identity) in [(Codec::Vp8, "a"), (Codec::Vp9, "b")] {
+    assert!(answer.contains("VP9/90000") && answer.contains("AV1/90000"));
+    for (codec, identity) in [(Codec::Vp8, "a"), (Codec::Vp9, "b"), (Codec::Av1, "c")] {
         world.commands();
         let (resource, _, answer) = publish(&mut world, identity);
-        assert!(answer.contains("VP9/90000"));
+        assert!(answer.contains("VP9/90000") && answer.contains("AV1/90000"));
         let [_, (Kind::Video, video)] = expected(&world.commands())[..] else { panic!() };
         world.event(Event::Started(video, codec));
 
@@ -354,7 +354,7 @@ fn player_is_seen_by_nobody_and_gets_what_there_is() {
     let tracks: Vec<TrackId> = specs.iter().map(|spec| spec.track).collect();
     assert_eq!(tracks, [audio, video]);
     assert!(specs.iter().all(|spec| sdp.contains(&format!("a=ssrc:{} ", spec.ssrc))));
-    assert!(specs[1].codecs.len() == 3, "whatever codec comes: {:?}", specs[1].codecs);
+    assert!(specs[1].codecs.len() == 4, "whatever codec comes: {:?}", specs[1].codecs);
 }
 
 #[test]
@@ -392,7 +392,7 @@ fn player_follows_a_track_that_changes_its_codec_and_leaves_what_it_cannot_decod
     world.event(Event::Started(video, Codec::H264));
     let specs = subscribed(&world.commands());
     assert_eq!(specs.len(), 1, "who offered H.264 gets it: {specs:?}");
-    assert_eq!(specs[0].codecs.len(), 3);
+    assert_eq!(specs[0].codecs.len(), 4);
     assert_eq!(world.board.counters().subscriptions, 3);
     let now = world.board.counters();
     assert_eq!((now.publishers, now.players, now.participants), (1, 2, 3));
