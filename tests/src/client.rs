@@ -4,7 +4,7 @@ use crate::media::Media;
 use crate::peer::Peer;
 use crate::publication::Publication;
 use crate::screen::{Screen, Screens};
-use crate::{Network, Received, Relay, Source};
+use crate::{Network, Received, Relay, Source, Trick};
 use livekit_protocol as proto;
 use prost::Message as _;
 use proto::{signal_request, signal_response};
@@ -175,6 +175,13 @@ impl Client {
             if let Some(encoder) = publication.encoder() {
                 encoder.set_active(stream, active);
             }
+        }
+    }
+
+    /// Plays a trick with its video from now on, or no more.
+    pub fn misbehave(&mut self, trick: Option<Trick>) {
+        for publication in self.publications.iter_mut().filter(|p| p.source.kind() == Kind::Video) {
+            publication.misbehave(trick);
         }
     }
 

@@ -6,6 +6,7 @@
 pub mod allocations;
 mod client;
 mod media;
+mod mischief;
 pub mod model;
 mod peer;
 mod publication;
@@ -16,6 +17,7 @@ mod world;
 
 pub use client::Client;
 pub use media::{Received, Source};
+pub use mischief::Trick;
 pub use peer::Network;
 pub use relay::{Relay, Work};
 pub use screen::Screen;

@@ -1,5 +1,6 @@
 //! One thing that a client sends: announced, offered, and sent frame by frame.
 
+use crate::mischief::{Mischief, Trick};
 use crate::model::{Encoder, Packet, Shape};
 use crate::peer::Peer;
 use crate::{Source, media, screen};
@@ -30,8 +31,16 @@ pub(crate) struct Publication {
     /// Per layer, highest first: whether the next frame is a keyframe.
     keyframe: [bool; 3],
     muted: bool,
-    /// Makes packets, and says since when time counts; without it str0m makes them of frames.
-    encoder: Option<(Encoder, Instant)>,
+    /// Makes packets; without it str0m makes them of frames.
+    studio: Option<Studio>,
+}
+
+/// What makes packets, and what it does to them.
+struct Studio {
+    encoder: Encoder,
+    /// Since when time counts.
+    begin: Instant,
+    mischief: Mischief,
 }
 
 impl Publication {
@@ -47,7 +56,7 @@ impl Publication {
             elapsed: Duration::ZERO,
             keyframe: [true; 3],
             muted: false,
-            encoder: None,
+            studio: None,
         }
     }
 
@@ -55,7 +64,8 @@ impl Publication {
     pub(crate) fn encode(&mut self, identity: &str, begin: Instant, seed: u64) {
         let shape = Shape { codec: self.source.codec(), streams: self.rids().len() as u8 };
         let publisher = screen::publisher(identity, self.source.kind());
-        self.encoder = Some((Encoder::new(shape, publisher, seed), begin));
+        let (encoder, mischief) = (Encoder::new(shape, publisher, seed), Mischief::new(seed));
+        self.studio = Some(Studio { encoder, begin, mischief });
     }
 
     /// What announces it to signalling.
@@ -104,7 +114,7 @@ impl Publication {
         self.muted = muted;
         self.keyframe = [true; 3];
         for stream in 0..self.rids().len() {
-            if let Some((encoder, _)) = &mut self.encoder {
+            if let Some(encoder) = self.encoder() {
                 encoder.refresh(stream);
             }
         }
@@ -114,14 +124,24 @@ impl Publication {
     pub(crate) fn refresh(&mut self, rid: &str) {
         let Some(place) = self.rids().iter().position(|name| *name == rid) else { return };
         self.keyframe[self.rids().len() - 1 - place] = true;
-        if let Some((encoder, _)) = &mut self.encoder {
+        if let Some(encoder) = self.encoder() {
             encoder.refresh(place);
         }
     }
 
     /// What makes its packets.
     pub(crate) fn encoder(&mut self) -> Option<&mut Encoder> {
-        self.encoder.as_mut().map(|(encoder, _)| encoder)
+        self.studio.as_mut().map(|studio| &mut studio.encoder)
+    }
+
+    /// Plays a trick from now on, or no more.
+    pub(crate) fn misbehave(&mut self, trick: Option<Trick>) {
+        let Some(studio) = &mut self.studio else { return };
+        studio.mischief.play(trick);
+        for stream in 1..self.source.rids().len() {
+            studio.encoder.set_active(stream, trick != Some(Trick::OneLayer));
+        }
+        studio.encoder.refresh(0);
     }
 
     /// Sends what is due.
@@ -136,12 +156,8 @@ impl Publication {
             return;
         }
         let Some(pt) = payload_type(peer, mid, self.source.codec()) else { return };
-        match &mut self.encoder {
-            Some((encoder, begin)) => {
-                for packet in encoder.encode(due - *begin) {
-                    self.source.send_packet(now, peer, (mid, pt), packet);
-                }
-            }
+        match &mut self.studio {
+            Some(studio) => studio.send(now, due, self.source, peer, (mid, pt)),
             None => self.send_frame(now, peer, (mid, pt)),
         }
         self.number += 1;
@@ -153,7 +169,7 @@ impl Publication {
     }
 
     fn interval(&self) -> Duration {
-        match (&self.encoder, self.source.kind()) {
+        match (&self.studio, self.source.kind()) {
             (Some(_), Kind::Video) => PICTURE_INTERVAL,
             (Some(_), Kind::Audio) | (None, _) => self.source.interval(),
         }
@@ -187,6 +203,43 @@ impl Publication {
             let written = writer.write(pt, now, MediaTime::new(ticks, frequency), bytes);
             written.expect("a negotiated payload type");
             peer.poll(now);
+        }
+    }
+}
+
+impl Studio {
+    fn send(
+        &mut self,
+        now: Instant,
+        due: Instant,
+        source: Source,
+        peer: &mut Peer,
+        (mid, pt): (Mid, Pt),
+    ) {
+        let packets = self.encoder.encode(due - self.begin);
+        if self.mischief.jumps(now) {
+            self.mischief.jump();
+            if self.mischief.trick() == Some(Trick::NewSsrcs) {
+                self.change_ssrcs(source, peer, mid);
+            }
+        }
+        for packet in packets {
+            for packet in self.mischief.bend(packet) {
+                source.send_packet(now, peer, (mid, pt), packet);
+            }
+        }
+    }
+
+    fn change_ssrcs(&mut self, source: Source, peer: &mut Peer, mid: Mid) {
+        self.mischief.begin_anew();
+        let mut direct = peer.rtc.direct_api();
+        for rid in source.rids().iter().map(|rid| rid_of(rid)) {
+            // `reset_stream_tx` would do, but then no feedback finds the stream.
+            let old = direct.stream_tx_by_mid(mid, rid).expect("a stream of that rid").ssrc();
+            direct.remove_stream_tx(old);
+            let (media, repairs) = (direct.new_ssrc(), direct.new_ssrc());
+            let stream = direct.declare_stream_tx(media, Some(repairs), mid, rid);
+            stream.set_rtx_cache(1024, Duration::from_secs(3), None);
         }
     }
 }

@@ -56,7 +56,7 @@ pub struct Limits {
     pub participant_tracks: usize,
     /// Transports on this shard.
     pub transports: usize,
-    /// SSRCs received on one transport.
+    /// SSRCs received on one transport at a time; of those before them the end is remembered.
     pub transport_ssrcs: usize,
     /// Bytes of one data message.
     pub data_message_bytes: usize,

@@ -63,7 +63,7 @@ fn sequence_number_is_sent_once() {
 }
 
 #[test]
-fn sources_beyond_the_limit_are_refused_and_strangers_take_no_place() {
+fn sources_beyond_the_limit_replace_the_silent_ones_and_strangers_do_not() {
     for profile in PROFILES {
         let (mut egress, mut ingress) = ends(profile, 2);
         for stranger in 100..200 {
@@ -75,10 +75,36 @@ fn sources_beyond_the_limit_are_refused_and_strangers_take_no_place() {
             assert!(ingress.unprotect(&mut packet).is_ok());
         }
 
-        let mut third = protect(&mut egress, 3, 1).unwrap();
-        assert_eq!(ingress.unprotect(&mut third), Err(DropReason::SsrcLimit));
-        let mut known = protect(&mut egress, 2, 2).unwrap();
-        assert!(ingress.unprotect(&mut known).is_ok());
+        let third = protect(&mut egress, 3, 1).unwrap();
+        assert!(ingress.unprotect(&mut third.clone()).is_ok());
+        for ssrc in [2, 1, 3] {
+            let mut again = protect(&mut egress, ssrc, 2).unwrap();
+            assert!(ingress.unprotect(&mut again).is_ok(), "{ssrc}");
+        }
+    }
+}
+
+#[test]
+fn a_source_that_made_room_for_others_is_not_heard_twice() {
+    for profile in PROFILES {
+        let (mut egress, mut ingress) = ends(profile, 2);
+        let recorded: Vec<_> = (1..5).map(|n| protect(&mut egress, 1, n * 100).unwrap()).collect();
+        for packet in &recorded {
+            assert!(ingress.unprotect(&mut packet.clone()).is_ok());
+        }
+        // Room for two, and for the ends of 1024 others.
+        for ssrc in 2..1027 {
+            let mut packet = protect(&mut egress, ssrc, 1).unwrap();
+            assert!(ingress.unprotect(&mut packet).is_ok(), "{ssrc}");
+        }
+        let mut beyond = protect(&mut egress, 1027, 1).unwrap();
+        assert_eq!(ingress.unprotect(&mut beyond), Err(DropReason::SsrcLimit));
+
+        for mut packet in recorded {
+            assert_eq!(ingress.unprotect(&mut packet), Err(DropReason::SrtpReplay));
+        }
+        let mut next = protect(&mut egress, 1, 401).unwrap();
+        assert!(ingress.unprotect(&mut next).is_ok());
     }
 }
 

@@ -132,9 +132,10 @@ impl Decoder {
         &self.report
     }
 
-    /// Begins to watch for freezes.
+    /// Begins to watch for freezes. Faults that were are forgotten.
     pub fn watch(&mut self, now: Instant) {
         self.report.longest_freeze = Duration::ZERO;
+        self.report.faults.clear();
         self.watched = Some(now);
     }
 

@@ -14,27 +14,54 @@ const WATCH: Duration = Duration::from_secs(3);
 const FREEZE_MAX: Duration = Duration::from_millis(250);
 
 impl Crowd {
-    /// Asserts that calm brings everybody what they want, and that no decoder ever saw a fault.
-    /// Returns the sum of what came.
+    /// Asserts that calm brings everybody what they want, and that no decoder of an honest
+    /// publisher's stream ever saw a fault. Returns the sum of what came.
     pub(crate) fn check(&mut self) -> Report {
         self.world.run(SETTLE);
-        let (now, people) = (self.world.now(), self.people.clone());
-        people.iter().for_each(|name| self.world.client(name).watch(now));
+        let sum = self.check_faults();
+        self.watch();
         self.world.run(WATCH);
+        // Whoever was hostile is so no more.
+        self.hostile.clear();
+        self.check_faults();
+        self.check_wishes();
 
+        sum
+    }
+
+    /// Asserts that those who watch honest publishers notice nothing.
+    pub(crate) fn check_undisturbed(&mut self, duration: Duration) {
+        self.check_faults();
+        self.watch();
+        self.world.run(duration);
+        self.check_faults();
+        self.check_wishes();
+    }
+
+    fn watch(&mut self) {
+        let now = self.world.now();
+        self.people.iter().for_each(|name| self.world.client(name).watch(now));
+    }
+
+    fn check_faults(&mut self) -> Report {
         let mut sum = Report::default();
-        for name in &people {
-            let left = self.world.client(name).left.clone();
-            assert!(left.is_none(), "seed {}: {name} was sent away: {left:?}", self.seed);
-            for screen in self.world.client(name).screens() {
+        for name in &self.people {
+            let client = self.world.client(name);
+            assert!(client.left.is_none(), "seed {}: {name}: {:?}", self.seed, client.left);
+            for screen in client.screens().filter(|s| !self.hostile.contains(&s.publisher)) {
                 check_faults(self.seed, name, screen, &mut sum);
             }
         }
-        for ((name, publisher), wish) in self.wishes.clone() {
-            self.check_wish(&name, &publisher, wish);
-        }
 
         sum
+    }
+
+    fn check_wishes(&mut self) {
+        for ((name, publisher), wish) in self.wishes.clone() {
+            if !self.hostile.contains(&publisher) {
+                self.check_wish(&name, &publisher, wish);
+            }
+        }
     }
 
     fn check_wish(&mut self, name: &str, publisher: &str, wish: Wish) {

@@ -36,6 +36,10 @@ impl Crowd {
         for name in self.publishers.clone() {
             (0..3).for_each(|stream| self.world.client(&name).set_encoding(stream, true));
         }
+        self.tell_all();
+    }
+
+    pub(super) fn tell_all(&mut self) {
         for ((name, publisher), wish) in self.wishes.clone() {
             self.tell(&name, &publisher, wish);
         }

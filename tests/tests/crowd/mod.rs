@@ -3,7 +3,7 @@
 mod check;
 mod events;
 
-use millrace_tests::{Network, Source, World};
+use millrace_tests::{Network, Source, Trick, World};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use relay_wire::control::Kind;
@@ -30,6 +30,8 @@ pub(crate) struct Crowd {
     wishes: BTreeMap<(String, String), Wish>,
     /// Videos that are muted.
     muted: BTreeSet<String>,
+    /// Publishers that play tricks.
+    hostile: BTreeSet<String>,
     joined: usize,
 }
 
@@ -45,6 +47,7 @@ impl Crowd {
             source,
             wishes: BTreeMap::new(),
             muted: BTreeSet::new(),
+            hostile: BTreeSet::new(),
             joined: 0,
         };
         for _ in 0..publishers {
@@ -60,6 +63,33 @@ impl Crowd {
         crowd.world.run(SECOND);
 
         crowd
+    }
+
+    /// For each trick somebody comes whom everybody watches, and who then plays it.
+    pub(crate) fn let_in(&mut self, tricks: &[Trick]) {
+        let audience = self.people.clone();
+        tricks.iter().for_each(|_| self.join_to_publish());
+        self.world.run(SECOND);
+        let hostile = self.publishers.split_off(self.publishers.len() - tricks.len());
+        for (name, publisher) in audience.iter().flat_map(|a| hostile.iter().map(move |h| (a, h))) {
+            assert!(self.world.client(name).subscribe(publisher, Kind::Video, true));
+            let quality = self.random.random_range(0..3);
+            self.wishes.insert((name.clone(), publisher.clone()), Some(quality));
+        }
+        self.world.run(SECOND / 2);
+        self.tell_all();
+        self.world.run(SECOND);
+        for (publisher, trick) in hostile.into_iter().zip(tricks) {
+            self.world.client(&publisher).misbehave(Some(*trick));
+            self.hostile.insert(publisher);
+        }
+    }
+
+    /// No more tricks.
+    pub(crate) fn end_tricks(&mut self) {
+        for name in self.people.iter().filter(|name| self.hostile.contains(*name)) {
+            self.world.client(name).misbehave(None);
+        }
     }
 
     fn join(&mut self) -> String {

@@ -15,6 +15,16 @@ pub(super) struct Window {
 }
 
 impl Window {
+    /// A window in which everything before this index was seen.
+    pub(super) fn behind(next: u64) -> Self {
+        Self { next, seen: [u64::MAX; WORDS as usize] }
+    }
+
+    /// One past the newest index.
+    pub(super) fn end(&self) -> u64 {
+        self.next
+    }
+
     /// The 48-bit index that a sequence number most likely stands for: roll-over counter and
     /// sequence number (RFC 3711, appendix A).
     pub(super) fn guess(&self, sequence: u16) -> u64 {
