@@ -1,5 +1,10 @@
 //! The packet path allocates nothing once a call is up.
 
+#[path = "../../relay/wire/tests/scalable/mod.rs"]
+mod scalable;
+#[path = "allocations/svc.rs"]
+mod svc;
+
 use millrace_tests::allocations::{self, Counting};
 use millrace_tests::{Network, Source, TurnRelay, Work, World};
 use relay_wire::Kind as Protocol;

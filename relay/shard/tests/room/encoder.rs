@@ -22,6 +22,7 @@ pub(crate) enum Told {
 /// A picture's packets, ready to be sent.
 pub(crate) type Packets = Vec<(Stream, Vec<u8>)>;
 
+#[derive(Clone, Debug)]
 pub(crate) struct Encoder {
     pub(crate) mode: Mode,
     pub(crate) told: Told,

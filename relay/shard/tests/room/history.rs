@@ -1,9 +1,10 @@
 //! Whatever happens to a publisher's packets, a subscriber sees one stream.
 
+use crate::seen::{Fate, Seen, fate};
 use crate::world::{Sent, Stream, VIDEO, World, read_vp8, vp8};
 use proptest::prelude::*;
 use relay_wire::control::{Choice, TransportId};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 const RIDS: [&str; 3] = ["q", "h", "f"];
 const SUBSCRIBERS: u64 = 3;
@@ -43,23 +44,6 @@ enum Step {
     Sleep(u64),
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Fate {
-    Arrives,
-    Lost,
-    Late,
-    Twice,
-}
-
-fn fate() -> impl Strategy<Value = Fate> {
-    prop_oneof![
-        12 => Just(Fate::Arrives),
-        1 => Just(Fate::Lost),
-        2 => Just(Fate::Late),
-        1 => Just(Fate::Twice),
-    ]
-}
-
 fn choice() -> impl Strategy<Value = Choice> {
     prop_oneof![Just(Choice::Paused), Just(Choice::Low), Just(Choice::Medium), Just(Choice::High)]
 }
@@ -82,61 +66,6 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (1..60_u64).prop_map(Step::Sleep),
         1 => (500..3000_u64).prop_map(Step::Sleep),
     ]
-}
-
-/// What one subscriber saw.
-#[derive(Default)]
-struct Seen {
-    highest: Option<u64>,
-    /// By extended sequence number: RTP time, and the packet's own mark.
-    packets: BTreeMap<u64, (u32, Vec<u8>)>,
-    /// Where each mark was seen first.
-    marks: HashMap<Vec<u8>, u64>,
-    /// Picture ids of packets with payload.
-    pictures: BTreeMap<u64, u16>,
-}
-
-impl Seen {
-    fn extend(&self, number: u16) -> u64 {
-        let Some(highest) = self.highest else { return 0x1_0000 + u64::from(number) };
-        highest.wrapping_add_signed((number.wrapping_sub(highest as u16) as i16).into())
-    }
-
-    fn take(&mut self, sent: &Sent) {
-        let header = sent.header();
-        let rtx = header.ssrc == 5001;
-        let (number, payload) = if rtx {
-            let (number, payload) = sent.payload().split_at(2);
-            (u16::from_be_bytes([number[0], number[1]]), payload)
-        } else {
-            (header.sequence, sent.payload())
-        };
-        let sequence = self.extend(number);
-        let mark = if payload.is_empty() { Vec::new() } else { read_vp8(payload).2.to_vec() };
-        if let Some((time, before)) = self.packets.get(&sequence) {
-            assert!(rtx, "{sequence} was sent twice");
-            assert_eq!((time, before), (&header.timestamp, &mark), "{sequence} was another packet");
-            return;
-        }
-        if !payload.is_empty() {
-            self.pictures.insert(sequence, read_vp8(payload).0);
-            let earlier = self.marks.insert(mark.clone(), sequence);
-            assert_eq!(earlier, None, "a packet in two places");
-        }
-        self.highest = self.highest.max(Some(sequence));
-        self.packets.insert(sequence, (header.timestamp, mark));
-    }
-
-    fn check(&self) {
-        for pair in self.packets.values().collect::<Vec<_>>().windows(2) {
-            let step = pair[1].0.wrapping_sub(pair[0].0);
-            assert!(step < 0x8000_0000, "time went back: {} {}", pair[0].0, pair[1].0);
-        }
-        for pair in self.pictures.values().collect::<Vec<_>>().windows(2) {
-            let step = pair[1].wrapping_sub(*pair[0]) & 0x7fff;
-            assert!(step < 0x4000, "pictures went back: {} {}", pair[0], pair[1]);
-        }
-    }
 }
 
 struct History {
@@ -172,7 +101,10 @@ impl History {
 
     fn take(&mut self, sent: &[Sent]) {
         for sent in sent {
-            self.seen.entry(sent.to).or_default().take(sent);
+            self.seen.entry(sent.to).or_default().take(sent, |payload| {
+                let (picture, _, mark) = read_vp8(payload);
+                (mark.to_vec(), picture)
+            });
         }
     }
 

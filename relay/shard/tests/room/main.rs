@@ -5,12 +5,14 @@ mod decoder;
 mod encoder;
 mod forwarding;
 mod history;
+mod layered;
 mod layers;
 mod limits;
 mod repair;
 mod reports;
 #[path = "../../../wire/tests/scalable/mod.rs"]
 mod scalable;
+mod seen;
 mod svc;
 mod temporal;
 mod world;

@@ -44,7 +44,7 @@ pub(crate) struct Mode {
     /// How many spatial layers are encoded.
     pub(crate) sent: u8,
     told: u8,
-    silent: bool,
+    pub(crate) silent: bool,
 }
 
 impl Mode {

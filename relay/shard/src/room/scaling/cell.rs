@@ -79,8 +79,8 @@ impl Frame {
         }
     }
 
-    /// Of layers that are not known: everybody gets it.
-    pub(super) fn unknown(keyframe: bool) -> Self {
-        Self { switches: 0, from: 0, ..Self::plain(keyframe, false) }
+    /// Of layers that are not known: all of these cells get it.
+    pub(super) fn unknown(wanted: u16, keyframe: bool) -> Self {
+        Self { wanted, switches: 0, from: 0, ..Self::plain(keyframe, false) }
     }
 }

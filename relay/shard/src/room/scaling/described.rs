@@ -10,7 +10,10 @@ const NONE: u8 = u8::MAX;
 /// A stream's structure, as it was told last.
 pub(super) struct Described {
     structure: Structure,
-    /// Extended sequence number of the packet that told it.
+    /// Extended sequence number of the packet that told it first: template ids of older ones mean
+    /// something else.
+    pub(super) since: u64,
+    /// And of the one that told it last.
     at: u64,
     /// The decode target of each cell.
     targets: [u8; LAYERS * LAYERS],
@@ -25,6 +28,7 @@ impl Described {
         let mut described = Self {
             active: structure.all_targets(),
             structure,
+            since: at,
             at,
             targets: [NONE; LAYERS * LAYERS],
             below: [0; LAYERS * LAYERS],
@@ -51,6 +55,9 @@ impl Described {
             Self::adopt(known, place, value)?;
         }
         let described = known.as_mut()?;
+        if place.sequence < described.since {
+            return None;
+        }
         let told = described.structure.frame(value)?;
         if let Some(active) = told.active.filter(|_| described.active_at <= place.sequence) {
             described.active = active;
@@ -74,8 +81,8 @@ impl Described {
     fn adopt(known: &mut Option<Box<Self>>, place: &Place, value: &[u8]) -> Option<()> {
         let structure = Structure::parse(value)?;
         match known {
+            Some(known) if known.structure == structure => known.at = known.at.max(place.sequence),
             Some(known) if known.at > place.sequence => return None,
-            Some(known) if known.structure == structure => known.at = place.sequence,
             Some(known) => **known = Self::new(structure, place.sequence),
             None => *known = Some(Box::new(Self::new(structure, place.sequence))),
         }

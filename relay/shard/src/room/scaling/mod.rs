@@ -69,8 +69,12 @@ impl Scaling {
                 self.note_vp9(now, place, vp9);
                 payload::vp9(vp9, self.told > 1)
             }
-            (None, Front::None) if self.described.is_some() => Frame::unknown(keyframe),
-            (None, Front::None) => Frame::plain(keyframe, place.fresh),
+            (None, Front::None) => match &self.described {
+                // A keyframe came since.
+                Some(known) if known.since > place.sequence => Frame::unknown(0, keyframe),
+                Some(_) => Frame::unknown(ALL, keyframe),
+                None => Frame::plain(keyframe, place.fresh),
+            },
         };
         if let (Some(_), Some(described)) = (described, &self.described) {
             let told = described.spatial();
