@@ -6,5 +6,7 @@ import './test/codecs.test.js';
 import './test/turn.test.js';
 import './test/refusal.test.js';
 import './test/keyboard.test.js';
+import './test/layers.test.js';
+import './test/stage.test.js';
 import './test/resume.test.js';
 import './test/whip.test.js';

@@ -60,7 +60,11 @@ export class Call {
     private readonly notices: Notices,
     left: (reason: DisconnectReason | undefined) => void,
   ) {
-    this.stage = new Stage(room, () => this.togglePanel(this.people));
+    this.stage = new Stage(
+      room,
+      () => this.togglePanel(this.people),
+      () => this.paintToolbar(),
+    );
     this.sound = new Sound(room);
     this.controls = new Controls(room, settings, notices, this.changed);
     this.chat = new Chat(room, (line) => this.received(line));
@@ -162,7 +166,7 @@ export class Call {
       chatOpen: !this.chatPanel.element.hidden,
       peopleOpen: !this.people.element.hidden,
       unread: this.unread,
-      speakerMode: this.stage.mode === 'speaker',
+      focused: this.stage.focused,
     });
   }
 
@@ -221,17 +225,12 @@ export class Call {
     }
   }
 
-  private switchLayout(): void {
-    this.stage.setMode(this.stage.mode === 'grid' ? 'speaker' : 'grid');
-    this.paintToolbar();
-  }
-
   private actions() {
     return {
       microphone: () => void this.controls.microphone(),
       camera: () => void this.controls.camera(),
       screen: () => void this.controls.screen(),
-      layout: () => this.switchLayout(),
+      layout: () => this.stage.toggleFocus(),
       chat: () => this.togglePanel(this.chatPanel),
       people: () => this.togglePanel(this.people),
       settings: () => this.dialog.open(),
@@ -247,6 +246,7 @@ export class Call {
       { key: 'v', words: 'Camera on or off', run: actions.camera },
       { key: 's', words: 'Share the screen, or stop', run: actions.screen },
       { key: 'g', words: 'Grid or large speaker', run: actions.layout },
+      { key: 'Escape', words: 'Put back what is pinned', run: () => this.stage.unpin() },
       { key: 'c', words: 'Chat', run: actions.chat },
       { key: 'p', words: 'People', run: actions.people },
       { key: '?', words: 'Settings and shortcuts', run: actions.settings },

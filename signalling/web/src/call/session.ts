@@ -7,11 +7,13 @@ import type { Entry } from '../lobby/lobby';
 import { PRESETS } from '../quality';
 import { tabIdentity, type Settings } from '../store';
 
+/** A phone's screen has 3 pixels for each CSS pixel: a tile would always ask for all there is. */
+const DENSITY_MAX = 2;
+
 /** Makes a room that is not connected yet. */
 export function makeRoom(settings: Settings): Room {
   return new Room({
-    adaptiveStream: true,
-    dynacast: true,
+    adaptiveStream: { pixelDensity: density(devicePixelRatio) },
     singlePeerConnection: false,
     audioCaptureDefaults: { deviceId: settings.microphone || undefined },
     videoCaptureDefaults: {
@@ -21,6 +23,11 @@ export function makeRoom(settings: Settings): Room {
     audioOutput: settings.speaker ? { deviceId: settings.speaker } : undefined,
     publishDefaults: { simulcast: true, red: false, dtx: true, backupCodec: false },
   });
+}
+
+/** Pixels of a picture for one CSS pixel: as the screen has, but no more than anybody sees. */
+export function density(screen: number): number {
+  return Math.min(Math.max(screen, 1), DENSITY_MAX);
 }
 
 /** Gets a token, unless the link brought one, and connects. */

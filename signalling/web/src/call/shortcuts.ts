@@ -27,7 +27,7 @@ export class Shortcuts {
   /** Gives the list for the help. */
   describe(): HTMLElement {
     const rows = this.all.map(({ key, words }) =>
-      h('div', {}, h('dt', {}, h('kbd', {}, key.toUpperCase())), h('dd', {}, words)),
+      h('div', {}, h('dt', {}, h('kbd', {}, cap(key))), h('dd', {}, words)),
     );
 
     return h('dl', { class: 'shortcuts' }, ...rows);
@@ -35,12 +35,17 @@ export class Shortcuts {
 
   private readonly press = (event: KeyboardEvent): void => {
     if (!this.settings.singleKeys || isTaken(event)) return;
-    const shortcut = this.all.find(({ key }) => key === event.key.toLowerCase());
+    const shortcut = this.all.find(({ key }) => key.toLowerCase() === event.key.toLowerCase());
     if (!shortcut) return;
 
     event.preventDefault();
     shortcut.run();
   };
+}
+
+/** What is printed on the key. */
+function cap(key: string): string {
+  return key === 'Escape' ? 'Esc' : key.toUpperCase();
 }
 
 function isTaken(event: KeyboardEvent): boolean {

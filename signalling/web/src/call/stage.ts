@@ -2,27 +2,26 @@
 
 import { type Participant, type Room, Track } from 'livekit-client';
 import { h } from '../dom';
+import { Director, type Candidate } from './director';
 import { choose, focus, grid, gridCapacity, stripCapacity, type Size } from './layout';
 import { Tile, tileKey, type TileSource } from './tile';
-
-/** How the stage is laid out: all alike, or the speaker large. */
-export type Mode = 'grid' | 'speaker';
 
 /** Arranges the participants' tiles and follows who speaks. */
 export class Stage {
   readonly element = h('div', { class: 'stage', tabindex: -1, 'aria-label': 'Participants' });
-  mode: Mode = 'grid';
+  private readonly director = new Director();
   private readonly tiles = new Map<string, Tile>();
   private readonly more: HTMLButtonElement;
   private readonly observer = new ResizeObserver(() => this.layout());
   private readonly lastSpoke = new Map<string, number>();
   private speeches = 0;
-  private pinned: string | null = null;
+  private floorTimer: ReturnType<typeof setTimeout> | undefined;
   private shown: string[] = [];
 
   constructor(
     private readonly room: Room,
     showPeople: () => void,
+    private readonly rearranged: () => void,
   ) {
     this.element.setAttribute('role', 'region');
     this.more = h('button', { class: 'tile tile-more', onclick: showPeople });
@@ -42,10 +41,15 @@ export class Stage {
     for (const [key, { participant, source }] of wanted) {
       if (!this.tiles.has(key)) this.add(new Tile(participant, source, this.togglePin));
     }
-    if (this.pinned && !this.tiles.has(this.pinned)) this.pinned = null;
-    for (const tile of this.tiles.values()) tile.update(tile.key === this.pinned);
+    this.director.forget(this.candidates());
+    for (const tile of this.tiles.values()) tile.update(this.director.isPinned(tile.key));
     this.layout();
   };
+
+  /** Whether something is large. */
+  get focused(): boolean {
+    return this.director.main(this.candidates()) !== null;
+  }
 
   /** Notes who speaks: they come to the front when not everybody fits. */
   speaking(speakers: readonly Participant[]): void {
@@ -53,27 +57,63 @@ export class Stage {
       this.speeches += 1;
       this.lastSpoke.set(tileKey(speaker, Track.Source.Camera), this.speeches);
     }
+    const others = speakers.filter((speaker) => !speaker.isLocal);
+    const keys = others.map((speaker) => tileKey(speaker, Track.Source.Camera));
+    this.director.floor.heard(keys, performance.now());
+    this.settleFloor();
     this.update();
   }
 
-  /** Changes between the grid and the large speaker. */
-  setMode(mode: Mode): void {
-    this.mode = mode;
-    this.pinned = null;
+  /** From something large to the grid, and from the grid to whoever speaks large. */
+  toggleFocus(): void {
+    this.director.toggle(this.candidates());
     this.update();
+    this.rearranged();
+  }
+
+  /** Lets the pinned tile go. */
+  unpin(): void {
+    this.director.unpin();
+    this.update();
+    this.rearranged();
   }
 
   /** Lets all tiles go. */
   close(): void {
+    clearTimeout(this.floorTimer);
     this.observer.disconnect();
     for (const tile of this.tiles.values()) tile.close();
     this.tiles.clear();
   }
 
   private readonly togglePin = (key: string): void => {
-    this.pinned = this.pinned === key ? null : key;
+    this.director.togglePin(key);
     this.update();
+    this.rearranged();
   };
+
+  /** Asks again when whoever waits for the floor has spoken long enough. */
+  private settleFloor(): void {
+    clearTimeout(this.floorTimer);
+    const due = this.director.floor.due();
+    if (due === null) return;
+
+    this.floorTimer = setTimeout(
+      () => {
+        if (this.director.floor.settle(performance.now())) this.update();
+        else this.settleFloor();
+      },
+      Math.max(0, due - performance.now()),
+    );
+  }
+
+  private candidates(): Candidate[] {
+    return [...this.tiles.values()].map(({ key, source, participant }) => ({
+      key,
+      screen: source === Track.Source.ScreenShare,
+      own: participant.isLocal,
+    }));
+  }
 
   private add(tile: Tile): void {
     this.tiles.set(tile.key, tile);
@@ -98,7 +138,7 @@ export class Stage {
     const size = { width: this.element.clientWidth, height: this.element.clientHeight };
     if (size.width === 0 || size.height === 0) return;
 
-    const main = this.mainKey();
+    const main = this.director.main(this.candidates());
     if (main) this.layoutFocus(main, size);
     else this.layoutGrid(size);
   }
@@ -110,7 +150,7 @@ export class Stage {
     this.shown = choose(this.shown, present, this.spoke(), crowded ? capacity - 1 : capacity);
     const rects = grid(this.shown.length + (crowded ? 1 : 0), size);
     for (const tile of this.tiles.values()) {
-      tile.place(rects[this.shown.indexOf(tile.key)] ?? null, false);
+      tile.place(rects[this.shown.indexOf(tile.key)] ?? null, 'grid');
     }
     this.placeMore(present.length - this.shown.length, rects[this.shown.length]);
   }
@@ -124,7 +164,7 @@ export class Stage {
     const places = focus(this.shown.length + (crowded ? 1 : 0), size);
     for (const tile of this.tiles.values()) {
       const place = tile.key === main ? places.main : places.strip[this.shown.indexOf(tile.key)];
-      tile.place(place ?? null, tile.key === main);
+      tile.place(place ?? null, tile.key === main ? 'main' : 'strip');
     }
     this.placeMore(others.length - this.shown.length, places.strip[this.shown.length]);
   }
@@ -138,25 +178,6 @@ export class Stage {
     for (const side of ['left', 'top', 'width', 'height'] as const) {
       this.more.style[side] = `${Math.floor(rect[side])}px`;
     }
-  }
-
-  /** What is large: the pinned tile, else another's screen, else (by choice) the speaker. */
-  private mainKey(): string | null {
-    if (this.pinned) return this.pinned;
-    const screens = [...this.tiles.values()].filter((t) => t.source === Track.Source.ScreenShare);
-    const screen = screens.findLast((tile) => !tile.participant.isLocal) ?? null;
-    if (screen) return screen.key;
-    if (this.mode === 'grid' || this.tiles.size < 2) return null;
-
-    const others = [...this.room.remoteParticipants.values()].map((p) =>
-      tileKey(p, Track.Source.Camera),
-    );
-    const spoke = (key: string) => this.lastSpoke.get(key) ?? 0;
-
-    return others.reduce<string | null>(
-      (best, key) => (best === null || spoke(key) > spoke(best) ? key : best),
-      null,
-    );
   }
 
   /** One's own tile always keeps its place. */

@@ -8,6 +8,9 @@ import type { Rect } from './layout';
 /** What a tile shows of its participant. */
 export type TileSource = Track.Source.Camera | Track.Source.ScreenShare;
 
+/** What part a tile plays on the stage. */
+export type Role = 'grid' | 'main' | 'strip';
+
 /** Makes the name under which the stage keeps a tile. */
 export function tileKey(participant: Participant, source: TileSource): string {
   return `${participant.identity}/${source}`;
@@ -29,11 +32,14 @@ export class Tile {
   private readonly weakMark = h('span', { class: 'tile-mark tile-weak' }, icon('weak'));
   private readonly pin: HTMLButtonElement;
   private attached: Track | null = null;
+  private role: Role = 'grid';
+  /** Whether the first of two clicks did something already. */
+  private acted = false;
 
   constructor(
     readonly participant: Participant,
     readonly source: TileSource,
-    togglePin: (key: string) => void,
+    private readonly togglePin: (key: string) => void,
   ) {
     this.key = tileKey(participant, source);
     this.video.muted = true;
@@ -46,7 +52,7 @@ export class Tile {
         role: 'group',
         'data-identity': participant.identity,
         'data-source': source,
-        ondblclick: () => togglePin(this.key),
+        onclick: (event: MouseEvent) => this.click(event),
       },
       this.avatar,
       this.video,
@@ -80,15 +86,17 @@ export class Tile {
     attribute(this.element, 'data-muted', !screen && muted);
     attribute(this.element, 'data-speaking', !screen && participant.isSpeaking);
     attribute(this.pin, 'aria-pressed', String(pinned));
-    const label = pinned ? 'Back to the grid' : `Enlarge ${this.label.textContent}`;
+    const label = `${pinned ? 'Put back' : 'Enlarge'} ${this.label.textContent}`;
     attribute(this.pin, 'aria-label', label);
     attribute(this.pin, 'title', label);
   }
 
   /** Puts the tile at a place on the stage; `null` takes it off, which also saves its bandwidth. */
-  place(rect: Rect | null, main: boolean): void {
+  place(rect: Rect | null, role: Role): void {
+    this.role = role;
     this.element.hidden = rect === null;
-    attribute(this.element, 'data-main', main);
+    attribute(this.element, 'data-main', role === 'main');
+    attribute(this.element, 'data-strip', role === 'strip');
     if (!rect) return;
 
     const { style } = this.element;
@@ -103,6 +111,14 @@ export class Tile {
   close(): void {
     this.attached?.detach(this.video);
     this.element.remove();
+  }
+
+  /** One click enlarges what is in the strip, two what is in the grid, and two put it back. */
+  private click(event: MouseEvent): void {
+    if (event.target instanceof Element && event.target.closest('button')) return;
+    const acts = event.detail === 1 ? this.role === 'strip' : event.detail === 2 && !this.acted;
+    this.acted = acts;
+    if (acts) this.togglePin(this.key);
   }
 
   private attach(publication: TrackPublication | undefined): void {

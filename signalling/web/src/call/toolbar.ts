@@ -21,7 +21,7 @@ export interface View {
   chatOpen: boolean;
   peopleOpen: boolean;
   unread: number;
-  speakerMode: boolean;
+  focused: boolean;
 }
 
 /** The call's buttons; each says what pressing it does. */
@@ -74,13 +74,13 @@ export class Toolbar {
       sharing ? 'screenStop' : 'screen',
       sharing ? 'Stop sharing' : 'Share screen',
     );
-    paint(this.layout, 'layout', view.speakerMode ? 'Show the grid' : 'Show the speaker large');
+    paint(this.layout, 'layout', view.focused ? 'Show the grid' : 'Show the speaker large');
     paint(this.chat, 'chat', view.unread ? `Chat, ${view.unread} unread` : 'Chat');
     paint(this.people, 'people', `People, ${count} in the call`);
     attribute(this.microphone, 'data-on', String(mic));
     attribute(this.camera, 'data-on', String(cam));
     attribute(this.screen, 'data-active', sharing);
-    attribute(this.layout, 'aria-pressed', String(view.speakerMode));
+    attribute(this.layout, 'aria-pressed', String(view.focused));
     attribute(this.chat, 'aria-expanded', String(view.chatOpen));
     attribute(this.people, 'aria-expanded', String(view.peopleOpen));
     badge(this.chat, view.unread);

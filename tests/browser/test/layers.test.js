@@ -1,0 +1,58 @@
+// Adaptive stream: a picture has the size in which it is shown.
+
+import assert from 'node:assert/strict';
+import { setTimeout as pause } from 'node:timers/promises';
+import { join } from '../lib/person.js';
+import { until } from '../lib/poll.js';
+import { newRoom, test } from '../lib/world.js';
+
+const SMALL = { width: 320, height: 420 };
+const LARGE = { width: 1280, height: 800 };
+
+test('a small tile gets the small layer, a large one the large, a covered one none', async (world) => {
+  const { server, browser } = world;
+  const room = newRoom();
+  const ada = await join(browser, server.url, 'Ada', room, { size: SMALL });
+  const bob = await join(browser, server.url, 'Bob', room, { quality: 'high' });
+  const sizeOfBob = (size) =>
+    until(`${size} from Bob`, async () => {
+      const { width, height } = await ada.video('Bob');
+      assert.equal(`${width}x${height}`, size);
+
+      return true;
+    });
+
+  await ada.sees('Bob');
+  await bob.sees('Ada');
+  await sizeOfBob('320x180');
+  await ada.watches('Bob');
+
+  await ada.page.setViewportSize(LARGE);
+  await ada.tile('Bob').dblclick();
+  await sizeOfBob('1280x720');
+  await ada.watches('Bob');
+
+  // Large on a small stage is between the two: taller than 180 pixels.
+  await ada.page.setViewportSize(SMALL);
+  await sizeOfBob('640x360');
+  await ada.page.keyboard.press('Escape');
+  await sizeOfBob('320x180');
+  const before = await ada.watches('Bob');
+  await ada.press('Chat');
+  await until('nothing to come while the chat covers the stage', async () => {
+    const first = await inboundFrames(ada);
+    await pause(700);
+
+    return first === (await inboundFrames(ada));
+  });
+  await ada.page.getByRole('button', { name: 'Close chat' }).click();
+  const after = await ada.watches('Bob');
+  assert.ok(after.frames > before.frames);
+});
+
+/** Frames decoded of everybody, shown or not. */
+async function inboundFrames({ page }) {
+  const reports = await page.evaluate(() => window.inbound());
+
+  return reports.reduce((sum, { framesReceived = 0 }) => sum + framesReceived, 0);
+}
