@@ -1,7 +1,7 @@
 //! RTP headers and payloads from hand-made bytes, and datagrams told apart.
 
 use relay_wire::rtp::{self, AudioLevel, Fixed, Header};
-use relay_wire::{ChannelHeader, Kind, h264, ice, vp8};
+use relay_wire::{ChannelHeader, Kind, h264, ice, vp8, vp9};
 use std::time::Duration;
 
 /// One CSRC, three elements in the one-byte form with padding between, payload "ab", no padding.
@@ -234,4 +234,27 @@ fn h264_keyframes_start_with_parameters_or_an_idr_picture() {
     assert!(!h264::is_keyframe(b"\x78\x00\x09\x67s"), "STAP-A cut short");
     assert!(h264::is_keyframe(b"\x7c\x85") && !h264::is_keyframe(b"\x7c\x05"), "FU-A");
     assert!(!h264::is_keyframe(b"\x7c") && !h264::is_keyframe(b""));
+}
+
+#[test]
+fn a_vp9_descriptor_is_read() {
+    // I, P, L, F, B and V; then three references, of which the first two say that there is another.
+    let flexible = [0xfa, 0x92, 0x34, 0x35, 0x03, 0x05, 0x06, 0x40, 0xff];
+    let read = vp9::Descriptor::parse(&flexible).unwrap();
+    assert_eq!(read.picture_id, Some(vp9::PictureId { value: 0x1234, wide: true, at: 1 }));
+    let layers = read.layers.unwrap();
+    assert_eq!((layers.temporal, layers.spatial), (1, 2));
+    assert!(layers.switching_up && layers.inter_layer && read.start && !read.end);
+    assert_eq!((read.tl0_pic_idx, read.front_len), (None, 4));
+    assert_eq!(read.spatial_layers, Some(3));
+    assert!(!read.is_keyframe());
+
+    // I, L, B, E and Z without references.
+    let plain = [0xad, 0x12, 0x00, 0x07, 0xff];
+    let read = vp9::Descriptor::parse(&plain).unwrap();
+    assert_eq!((read.tl0_pic_idx, read.front_len, read.spatial_layers), (Some(7), 4, None));
+    assert!(read.is_keyframe() && read.not_referenced && read.end);
+    for len in 0..4 {
+        assert_eq!(vp9::Descriptor::parse(&plain[..len]), None);
+    }
 }

@@ -19,6 +19,17 @@ pub(crate) enum Told {
     Vp8,
 }
 
+impl Told {
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Vp8,
+        Self::Vp9,
+        Self::Descriptor(AV1),
+        Self::Descriptor(VP9),
+        Self::Descriptor(VP8),
+        Self::Descriptor(H264),
+    ];
+}
+
 /// A picture's packets, ready to be sent.
 pub(crate) type Packets = Vec<(Stream, Vec<u8>)>;
 

@@ -1,6 +1,6 @@
 //! Whatever happens to a publisher's packets, a subscriber sees one stream.
 
-use crate::seen::{Fate, Seen, fate};
+use crate::seen::{Fate, Seen, choice, fate};
 use crate::world::{Sent, Stream, VIDEO, World, read_vp8, vp8};
 use proptest::prelude::*;
 use relay_wire::control::{Choice, TransportId};
@@ -42,10 +42,6 @@ enum Step {
         back: u16,
     },
     Sleep(u64),
-}
-
-fn choice() -> impl Strategy<Value = Choice> {
-    prop_oneof![Just(Choice::Paused), Just(Choice::Low), Just(Choice::Medium), Just(Choice::High)]
 }
 
 fn step() -> impl Strategy<Value = Step> {

@@ -4,8 +4,8 @@
 
 use crate::encoder::{Encoder, MARK, PACKETS, Packets, Told};
 use crate::scalable::Inter;
-use crate::seen::{Fate, Seen, fate};
-use crate::world::{AV1, H264, Sent, VP8, VP9, World, read_vp8};
+use crate::seen::{Fate, Seen, choice, fate};
+use crate::world::{H264, Sent, VP8, World, read_vp8};
 use proptest::prelude::*;
 use relay_wire::control::{Choice, TransportId};
 use std::collections::{BTreeSet, HashMap};
@@ -39,10 +39,6 @@ enum Step {
     Sleep(u64),
 }
 
-fn choice() -> impl Strategy<Value = Choice> {
-    prop_oneof![Just(Choice::Paused), Just(Choice::Low), Just(Choice::Medium), Just(Choice::High)]
-}
-
 fn step() -> impl Strategy<Value = Step> {
     let limit = prop::option::of(1..40_u16);
     prop_oneof![
@@ -62,14 +58,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 fn encoder() -> impl Strategy<Value = Encoder> {
     let inter = prop::sample::select(vec![Inter::Full, Inter::Key, Inter::None]);
-    let told = prop::sample::select(vec![
-        Told::Vp8,
-        Told::Vp9,
-        Told::Descriptor(AV1),
-        Told::Descriptor(VP9),
-        Told::Descriptor(VP8),
-        Told::Descriptor(H264),
-    ]);
+    let told = prop::sample::select(Told::ALL.to_vec());
     (1..4_u8, 1..4_u8, inter, told).prop_map(|(spatial, temporal, inter, told)| match told {
         Told::Vp8 | Told::Descriptor(VP8 | H264) => Encoder::new(1, temporal, Inter::Full, told),
         Told::Vp9 | Told::Descriptor(_) => Encoder::new(spatial, temporal, inter, told),

@@ -2,6 +2,7 @@
 
 use crate::world::Sent;
 use proptest::prelude::*;
+use relay_wire::control::Choice;
 use std::collections::{BTreeMap, HashMap};
 
 /// What becomes of a publisher's packet.
@@ -20,6 +21,10 @@ pub(crate) fn fate() -> impl Strategy<Value = Fate> {
         2 => Just(Fate::Late),
         1 => Just(Fate::Twice),
     ]
+}
+
+pub(crate) fn choice() -> impl Strategy<Value = Choice> {
+    prop_oneof![Just(Choice::Paused), Just(Choice::Low), Just(Choice::Medium), Just(Choice::High)]
 }
 
 /// What one subscriber saw.

@@ -3,24 +3,15 @@
 use crate::decoder::{Decoder, summary};
 use crate::encoder::{Encoder, Told};
 use crate::scalable::Inter;
-use crate::world::{AV1, H264, VP8, VP9, World};
+use crate::world::{AV1, World};
 use relay_wire::control::Choice;
-
-const ALL: [Told; 6] = [
-    Told::Vp8,
-    Told::Vp9,
-    Told::Descriptor(AV1),
-    Told::Descriptor(VP9),
-    Told::Descriptor(VP8),
-    Told::Descriptor(H264),
-];
 
 #[test]
 fn a_limit_leaves_out_the_layers_that_are_above_it() {
     // Of L1T3 at 30 frames a second.
     let rows = [(None, 2, 60), (Some(30), 2, 60), (Some(20), 1, 30), (Some(15), 1, 30)];
     let low = [(Some(10), 0, 15), (Some(1), 0, 15)];
-    for told in ALL {
+    for told in Told::ALL {
         let mut world = World::with_call(&[], 1);
         let mut encoder = Encoder::new(1, 3, Inter::Full, told);
         let mut decoder = Decoder::default();
@@ -39,7 +30,7 @@ fn a_limit_leaves_out_the_layers_that_are_above_it() {
 
 #[test]
 fn more_frames_come_again_without_a_keyframe() {
-    for told in ALL {
+    for told in Told::ALL {
         let mut world = World::with_call(&[], 1);
         let mut encoder = Encoder::new(1, 3, Inter::Full, told);
         let mut decoder = Decoder::default();

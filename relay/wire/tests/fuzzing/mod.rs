@@ -7,7 +7,7 @@ mod turn;
 
 pub(crate) use turn::{stream, stun};
 
-use relay_wire::{control, data, dependency, frame, h264, rtcp, rtp, vp8};
+use relay_wire::{av1, control, data, dependency, frame, h264, rtcp, rtp, vp8, vp9};
 use std::time::Duration;
 
 /// A target's function.
@@ -97,9 +97,15 @@ pub(crate) fn dependency(bytes: &[u8]) {
     }
 }
 
-/// Payloads of VP8, and of H.264.
+/// Payloads of VP8, and of the other video codecs.
 pub(crate) fn vp8(bytes: &[u8]) {
     h264::is_keyframe(bytes);
+    av1::is_keyframe(bytes);
+    if let Some(descriptor) = vp9::Descriptor::parse(bytes) {
+        let len = descriptor.front_len;
+        assert!(len <= bytes.len().min(vp9::FRONT_MAX));
+        assert!(descriptor.picture_id.is_none_or(|id| id.at + usize::from(id.wide) < len));
+    }
     vp8::is_keyframe(bytes);
     let Some(descriptor) = vp8::Descriptor::parse(bytes) else { return };
     assert!(descriptor.len <= bytes.len().min(vp8::DESCRIPTOR_MAX));
