@@ -49,7 +49,8 @@ test-long: ## Fuzzing, more seeds, licences: run before an issue is called resol
 	command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
 	command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
 	cargo deny check licenses bans sources
-	WORLD_SEEDS=200 cargo test --workspace --test world --test models --locked
+	WORLD_SEEDS=200 cargo test --workspace --test world --locked
+	WORLD_SEEDS=40 cargo test --workspace --test models --test voices --locked
 	cd tests/fuzz && for target in $$(ls fuzz_targets | sed 's/\.rs$$//'); do \
 		mkdir -p corpus/$$target; \
 		RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir . $$target corpus/$$target seeds/$$target -- \

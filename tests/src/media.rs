@@ -33,6 +33,8 @@ pub enum Source {
     SimulcastCamera,
     /// H.264 in three layers of simulcast.
     H264Camera,
+    /// VP9 in one stream of three spatial and three temporal layers; only models make it.
+    Vp9Camera,
 }
 
 impl Source {
@@ -40,7 +42,9 @@ impl Source {
     pub fn kind(self) -> Kind {
         match self {
             Self::Microphone => Kind::Audio,
-            Self::Camera | Self::SimulcastCamera | Self::H264Camera => Kind::Video,
+            Self::Camera | Self::SimulcastCamera | Self::H264Camera | Self::Vp9Camera => {
+                Kind::Video
+            }
         }
     }
 
@@ -48,7 +52,7 @@ impl Source {
     pub fn interval(self) -> Duration {
         match self {
             Self::Microphone => Duration::from_millis(20),
-            Self::Camera | Self::SimulcastCamera | Self::H264Camera => {
+            Self::Camera | Self::SimulcastCamera | Self::H264Camera | Self::Vp9Camera => {
                 Duration::from_micros(33_333)
             }
         }
@@ -60,13 +64,19 @@ impl Source {
             Self::Microphone => Codec::Opus,
             Self::Camera | Self::SimulcastCamera => Codec::Vp8,
             Self::H264Camera => Codec::H264,
+            Self::Vp9Camera => Codec::Vp9,
         }
+    }
+
+    /// Spatial layers within a stream.
+    pub fn spatial_layers(self) -> u8 {
+        if self == Self::Vp9Camera { 3 } else { 1 }
     }
 
     /// Layers of simulcast, low to high; one empty name without simulcast.
     pub fn rids(self) -> &'static [&'static str] {
         match self {
-            Self::Microphone | Self::Camera => &[""],
+            Self::Microphone | Self::Camera | Self::Vp9Camera => &[""],
             Self::SimulcastCamera | Self::H264Camera => &["q", "h", "f"],
         }
     }

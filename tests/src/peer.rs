@@ -87,6 +87,7 @@ impl Peer {
             .enable_opus(true, false)
             .enable_vp8(true)
             .enable_h264(true)
+            .enable_vp9(true)
             .set_reordering_size_video(400)
             .set_rtp_mode(matches!(media, Media::Packets { .. }))
             .build(now);

@@ -62,7 +62,8 @@ impl Publication {
 
     /// Has a model encoder make the packets.
     pub(crate) fn encode(&mut self, identity: &str, begin: Instant, seed: u64) {
-        let shape = Shape { codec: self.source.codec(), streams: self.rids().len() as u8 };
+        let (codec, layers) = (self.source.codec(), self.source.spatial_layers());
+        let shape = Shape { codec, streams: self.rids().len() as u8, layers };
         let publisher = screen::publisher(identity, self.source.kind());
         let (encoder, mischief) = (Encoder::new(shape, publisher, seed), Mischief::new(seed));
         self.studio = Some(Studio { encoder, begin, mischief });
@@ -293,7 +294,8 @@ fn rid_of(name: &str) -> Option<Rid> {
 }
 
 fn layers(source: Source) -> Vec<proto::VideoLayer> {
-    let count = if source.rids().len() > 1 { 3 } else { 0 };
+    let layered = source.rids().len() > 1 || source.spatial_layers() > 1;
+    let count = if layered { 3 } else { 0 };
     (0..count)
         .map(|quality: i32| proto::VideoLayer {
             quality,

@@ -1,7 +1,7 @@
 //! A decoder that puts up with loss and with nothing else: it waits for repairs, gives up on what
 //! does not come, and notes as a fault whatever no publisher's one unbroken stream would show.
 
-use super::payload::{self, Piece, Vp8};
+use super::payload::{self, Numbers, Piece};
 use super::picture::Picture;
 use relay_wire::control::Codec;
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,18 +27,18 @@ const STEP_MAX: Duration = Duration::from_millis(200);
 /// What became of one stream.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    /// Frames decoded.
+    /// Pictures decoded, and frames of sound.
     pub frames: u64,
     /// Those of them that need no other.
     pub keyframes: u64,
-    /// Frames that came whole, and something that they build on did not.
+    /// Pictures that came whole, and something that they build on did not.
     pub undecodable: u64,
     /// Sequence numbers that never came.
     pub lost: u64,
-    /// Times at which another encoding went on.
+    /// Times at which another layer went on.
     pub switches: u64,
-    /// The encoding of the last frame, low to high.
-    pub stream: Option<u8>,
+    /// The layer of the last picture, of simulcast or the highest spatial one, low to high.
+    pub layer: Option<u8>,
     /// When the last frame was decoded.
     pub last: Option<Instant>,
     /// The longest time between two frames since somebody began to watch for it.
@@ -68,8 +68,20 @@ struct Held {
 /// A frame that is being put together.
 struct Frame {
     timestamp: u32,
-    vp8: Option<Vp8>,
+    numbers: Option<Numbers>,
     bytes: Vec<u8>,
+    /// A step of its numbers that is none of the usual ones.
+    step: Option<String>,
+}
+
+/// A picture of which a frame came.
+#[derive(Clone, Copy)]
+struct Open {
+    timestamp: u32,
+    layer: u8,
+    keyframe: bool,
+    /// Something of it cannot be decoded.
+    broken: bool,
 }
 
 /// Where the last frame stood in time.
@@ -86,16 +98,17 @@ pub struct Decoder {
     next: Option<u64>,
     held: BTreeMap<u64, Held>,
     frame: Option<Frame>,
+    open: Option<Open>,
     /// The next payload need not go on from the last one.
     adrift: bool,
     /// Packets that never came since the last frame began.
     lost: u64,
-    /// A frame ended without its marker.
+    /// A frame or a picture did not end: only a keyframe may follow.
     cut: bool,
     /// Something was lost since the last keyframe.
     torn: bool,
-    vp8: Option<Vp8>,
-    /// VP8's base layer: index and number of its last frame.
+    numbers: Option<Numbers>,
+    /// The base layer: index and number of its last frame.
     base: Option<(u8, u32)>,
     time: Option<Time>,
     known: BTreeSet<u32>,
@@ -113,11 +126,12 @@ impl Decoder {
             next: None,
             held: BTreeMap::new(),
             frame: None,
+            open: None,
             adrift: true,
             lost: 0,
             cut: false,
             torn: true,
-            vp8: None,
+            numbers: None,
             base: None,
             time: None,
             known: BTreeSet::new(),
@@ -222,19 +236,26 @@ impl Decoder {
             self.cut = true;
             self.frame = None;
         }
+        if self.open.take_if(|open| open.timestamp != held.timestamp).is_some() && self.lost == 0 {
+            self.cut = true;
+        }
+        let end = piece.end.unwrap_or(held.marker);
         if !self.put_together(sequence, held.timestamp, piece) {
             return;
         }
-        if held.marker || held.codec == Codec::Opus {
+        if end {
             let frame = self.frame.take().expect("it was begun");
-            self.finish(now, held.codec, &frame);
+            self.finish(held.codec, &frame);
+        }
+        if held.marker || held.codec == Codec::Opus {
+            self.conclude(now);
         }
     }
 
     /// Adds a payload to its frame; false when it is of none.
     fn put_together(&mut self, sequence: u64, timestamp: u32, piece: Piece) -> bool {
         let Some(frame) = &mut self.frame else { return self.begin(sequence, timestamp, piece) };
-        let other = piece.start == Some(true) || piece.vp8 != frame.vp8;
+        let other = piece.start == Some(true) || piece.numbers != frame.numbers;
         frame.bytes.extend(piece.bytes);
         if other {
             self.fault(&format!("packet {sequence}: another frame within a frame"));
@@ -253,68 +274,85 @@ impl Decoder {
             return false;
         }
         self.adrift = false;
-        if let Some(vp8) = piece.vp8 {
-            self.number(sequence, vp8);
-        }
+        let step = piece.numbers.and_then(|numbers| self.number(sequence, numbers));
         self.lost = 0;
-        self.frame = Some(Frame { timestamp, vp8: piece.vp8, bytes: piece.bytes });
+        self.frame = Some(Frame { timestamp, numbers: piece.numbers, bytes: piece.bytes, step });
 
         true
     }
 
-    /// Frames are numbered without a gap; where packets are missing, at most as many frames are.
-    fn number(&mut self, sequence: u64, vp8: Vp8) {
-        let Some(last) = self.vp8.replace(vp8) else { return };
-        let step = u64::from(vp8.picture.wrapping_sub(last.picture) & 0x7fff);
-        if step == 0 || step > 1 + self.lost {
-            let lost = self.lost;
-            self.fault(&format!("packet {sequence}: {last:?}, {lost} lost, then {vp8:?}"));
-        }
-        let expected = last.tl0.wrapping_add(u8::from(vp8.temporal == 0));
-        if self.lost == 0 && vp8.tl0 != expected {
-            self.fault(&format!("packet {sequence}: base layer: {last:?}, then {vp8:?}"));
-        }
+    /// Pictures are numbered without a gap; where packets are missing, at most as many are. Says
+    /// what is wrong with a step.
+    fn number(&mut self, sequence: u64, numbers: Numbers) -> Option<String> {
+        let last = self.numbers.replace(numbers)?;
+        let step = u64::from(numbers.picture.wrapping_sub(last.picture) & 0x7fff);
+        let same = step == 0 && numbers.spatial > last.spatial;
+        let broken = !same && (step == 0 || step > 1 + self.lost);
+        let base = last.tl0.wrapping_add(u8::from(!same && numbers.temporal == 0));
+        let wrong = broken || (self.lost == 0 && numbers.tl0 != base);
+
+        wrong.then(|| format!("packet {sequence}: {last:?}, {} lost, then {numbers:?}", self.lost))
     }
 
-    fn finish(&mut self, now: Instant, codec: Codec, frame: &Frame) {
+    fn finish(&mut self, codec: Codec, frame: &Frame) {
         let Some(picture) = Picture::read(&frame.bytes) else {
             return self.fault(&format!("a frame of {} bytes that nobody sent", frame.bytes.len()));
         };
         if picture.publisher != self.publisher {
             return self.fault(&format!("somebody else's frame: {picture:?}"));
         }
-        let (sound, keyframe) = (codec == Codec::Opus, picture.references.is_empty());
-        let switched = self.report.stream.is_some_and(|stream| stream != picture.stream);
+        let keyframe = picture.references.is_empty() && codec != Codec::Opus;
+        let switched = self.time.as_ref().is_some_and(|time| time.stream != picture.stream);
         if std::mem::take(&mut self.cut) && !keyframe && !self.torn {
-            self.fault(&format!("a frame was cut off, and no keyframe followed: {picture:?}"));
+            self.fault(&format!("it was cut off, and no keyframe followed: {picture:?}"));
+        }
+        // Where layers are left out, the relay keeps room for the numbers of what may still come;
+        // a keyframe does without it.
+        let roomy = codec == Codec::Vp9 && keyframe;
+        if let Some(step) = frame.step.as_ref().filter(|_| !roomy) {
+            self.fault(step);
         }
         self.check_time(codec, frame, &picture);
-        if let Some(vp8) = frame.vp8 {
-            self.check_base(vp8, &picture);
+        if let Some(numbers) = frame.numbers {
+            self.check_base(numbers, &picture);
         }
-        if keyframe && !sound {
+        if keyframe {
             self.known.clear();
             self.torn = false;
         }
         let missing = picture.references.iter().any(|number| !self.known.contains(number));
-        if missing || (switched && !keyframe) {
-            if !self.torn {
-                self.fault(&format!("it builds on what did not come: {picture:?}"));
-            }
-            self.report.undecodable += 1;
-            self.undecodable_since.get_or_insert(now);
-            return;
+        let broken = missing || (switched && !picture.references.is_empty());
+        if broken && !self.torn {
+            self.fault(&format!("it builds on what did not come: {picture:?}"));
         }
-        self.report.keyframes += u64::from(keyframe && !sound);
-        self.show(now, &picture, switched);
+        if !broken {
+            self.know(&picture);
+        }
+        let before = self.open;
+        self.open = Some(Open {
+            timestamp: frame.timestamp,
+            layer: picture.stream + picture.spatial,
+            keyframe: keyframe || before.is_some_and(|open| open.keyframe),
+            broken: broken || before.is_some_and(|open| open.broken),
+        });
     }
 
-    fn show(&mut self, now: Instant, picture: &Picture, switched: bool) {
+    fn know(&mut self, picture: &Picture) {
         if !self.known.insert(picture.number) {
             self.fault(&format!("a frame came twice: {picture:?}"));
         }
         if self.known.len() > KNOWN_MAX {
             self.known.pop_first();
+        }
+    }
+
+    /// A picture is there, with as many layers as came.
+    fn conclude(&mut self, now: Instant) {
+        let Some(open) = self.open.take() else { return };
+        if open.broken {
+            self.report.undecodable += 1;
+            self.undecodable_since.get_or_insert(now);
+            return;
         }
         let report = &mut self.report;
         let since = report.last.max(self.watched);
@@ -322,8 +360,9 @@ impl Decoder {
             report.longest_freeze = report.longest_freeze.max(now - since);
         }
         report.frames += 1;
-        report.switches += u64::from(switched);
-        report.stream = Some(picture.stream);
+        report.keyframes += u64::from(open.keyframe);
+        report.switches += u64::from(report.layer.is_some_and(|layer| layer != open.layer));
+        report.layer = Some(open.layer);
         report.last = Some(now);
         self.undecodable_since = None;
     }
@@ -335,6 +374,9 @@ impl Decoder {
             Time { stream: picture.stream, timestamp: frame.timestamp, captured: picture.captured };
         let Some(last) = self.time.replace(time) else { return };
         let ticks = i64::from(frame.timestamp.wrapping_sub(last.timestamp) as i32);
+        if ticks == 0 && picture.spatial > 0 && picture.captured == last.captured {
+            return;
+        }
         if ticks <= 0 {
             return self.fault(&format!("time steps by {ticks} ticks with {picture:?}"));
         }
@@ -352,16 +394,16 @@ impl Decoder {
     }
 
     /// A decoder knows by the descriptor alone on which base-layer frame the next one builds.
-    fn check_base(&mut self, vp8: Vp8, picture: &Picture) {
-        if vp8.temporal != picture.temporal {
-            self.fault(&format!("{vp8:?} is said of {picture:?}"));
+    fn check_base(&mut self, numbers: Numbers, picture: &Picture) {
+        if (numbers.temporal, numbers.spatial) != (picture.temporal, picture.spatial) {
+            self.fault(&format!("{numbers:?} is said of {picture:?}"));
         }
-        if vp8.temporal > 0 {
+        if numbers.temporal > 0 || numbers.spatial > 0 {
             return;
         }
-        let last = self.base.replace((vp8.tl0, picture.number));
+        let last = self.base.replace((numbers.tl0, picture.number));
         let Some((index, number)) = last else { return };
-        let next = vp8.tl0 == index.wrapping_add(1);
+        let next = numbers.tl0 == index.wrapping_add(1);
         if next && picture.references.iter().any(|reference| *reference != number) {
             self.fault(&format!("frame {number} is said to be what {picture:?} builds on"));
         }

@@ -1,7 +1,7 @@
 //! A source's encodings: each with numbers, clock and temporal layers of its own, as libwebrtc has
 //! them.
 
-use super::payload::{self, Vp8};
+use super::payload::{self, Numbers};
 use super::picture::Picture;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
@@ -25,6 +25,8 @@ pub(crate) struct Shape {
     pub(crate) codec: Codec,
     /// Encodings of simulcast.
     pub(crate) streams: u8,
+    /// Spatial layers within each of them; they build on one another in keyframes only.
+    pub(crate) layers: u8,
 }
 
 /// A packet that an encoder wants sent.
@@ -49,8 +51,8 @@ struct Stream {
     tl0: u8,
     /// Frames since the keyframe.
     position: usize,
-    /// Number of the newest frame of each temporal layer.
-    newest: [u32; 3],
+    /// Number of the newest frame of each spatial layer's temporal layers.
+    newest: [[u32; 3]; 3],
     keyframe: bool,
     active: bool,
 }
@@ -73,7 +75,7 @@ impl Encoder {
             picture: random.random_range(0..0x8000),
             tl0: random.random(),
             position: 0,
-            newest: [0; 3],
+            newest: [[0; 3]; 3],
             keyframe: true,
             active: true,
         };
@@ -98,88 +100,114 @@ impl Encoder {
 
     /// Encodes what was taken at this time since the world began.
     pub(crate) fn encode(&mut self, captured: Duration) -> Vec<Packet> {
-        let mut packets = Vec::new();
-        let top = self.streams.len() - 1;
-        for (index, stream) in self.streams.iter_mut().enumerate().filter(|(_, s)| s.active) {
-            let shrink = 3_usize.pow((top - index) as u32);
-            stream
-                .encode(self.shape.codec, self.publisher, index as u8, shrink, captured)
-                .into_iter()
-                .for_each(|packet| packets.push(packet));
-        }
+        let (shape, publisher) = (self.shape, self.publisher);
+        let top = u32::from(shape.streams.max(shape.layers) - 1);
+        let active = self.streams.iter_mut().enumerate().filter(|(_, stream)| stream.active);
 
-        packets
+        active
+            .flat_map(|(index, stream)| {
+                let keyframe = stream.advance(shape.codec);
+                (0..shape.layers)
+                    .flat_map(move |spatial| {
+                        let shrink = 3_usize.pow(top - (index as u32).max(spatial.into()));
+                        let picture = Picture {
+                            publisher,
+                            stream: index as u8,
+                            spatial,
+                            captured,
+                            ..stream.picture(shape.codec, keyframe, spatial)
+                        };
+                        stream.encode(shape, keyframe, shrink, &picture)
+                    })
+                    .collect::<Vec<_>>()
+            })
+            .collect()
     }
 }
 
 impl Stream {
-    fn encode(
-        &mut self,
-        codec: Codec,
-        publisher: u32,
-        index: u8,
-        shrink: usize,
-        captured: Duration,
-    ) -> Vec<Packet> {
-        let sound = codec == Codec::Opus;
-        let keyframe = std::mem::take(&mut self.keyframe) && !sound;
-        let (temporal, references) = self.place(codec, keyframe);
-        let picture = Picture {
-            publisher,
-            stream: index,
-            spatial: 0,
-            temporal,
-            number: self.number,
-            references,
-            captured,
-        };
-        let len = match (sound, keyframe) {
-            (true, _) => SOUND_BYTES,
-            (false, false) => FRAME_BYTES / shrink,
-            (false, true) => FRAME_BYTES / shrink * KEYFRAME_RATIO,
-        };
-        let frame = picture.write(len.max(FRAME_BYTES_MIN));
-        let sync = temporal > 0 && picture.references == [self.newest[0]];
-        let vp8 = Vp8 { picture: self.picture, tl0: self.tl0, temporal, sync };
-        self.newest[usize::from(temporal)] = self.number;
-        self.number += 1;
-
-        self.packets(codec, index, captured, payload::split(codec, vp8, keyframe, &frame))
-    }
-
-    /// Temporal layer of the next frame, and the frames that it builds on.
-    fn place(&mut self, codec: Codec, keyframe: bool) -> (u8, Vec<u32>) {
+    /// Goes on to the next picture; true when it is a keyframe.
+    fn advance(&mut self, codec: Codec) -> bool {
+        let keyframe = std::mem::take(&mut self.keyframe) && codec != Codec::Opus;
         self.position = if keyframe { 0 } else { self.position + 1 };
         self.picture = (self.picture + 1) & 0x7fff;
-        let temporal = match codec {
-            Codec::Vp8 => PATTERN[self.position % PATTERN.len()],
-            Codec::Opus | Codec::H264 | Codec::Vp9 | Codec::Av1 => 0,
-        };
-        self.tl0 = self.tl0.wrapping_add(u8::from(temporal == 0));
-        let references = match (codec, keyframe) {
-            (Codec::Opus, _) | (_, true) => Vec::new(),
-            _ if temporal == 2 && self.position % PATTERN.len() == 3 => vec![self.newest[1]],
-            _ => vec![self.newest[0]],
-        };
+        self.tl0 = self.tl0.wrapping_add(u8::from(self.temporal(codec) == 0));
 
-        (temporal, references)
+        keyframe
+    }
+
+    fn temporal(&self, codec: Codec) -> u8 {
+        match codec {
+            Codec::Vp8 | Codec::Vp9 => PATTERN[self.position % PATTERN.len()],
+            Codec::Opus | Codec::H264 | Codec::Av1 => 0,
+        }
+    }
+
+    /// The next frame: its number, and what it builds on.
+    fn picture(&mut self, codec: Codec, keyframe: bool, spatial: u8) -> Picture {
+        let temporal = self.temporal(codec);
+        let newest = self.newest[usize::from(spatial)];
+        let references = match (codec, keyframe) {
+            (Codec::Opus, _) => Vec::new(),
+            (_, true) => spatial.checked_sub(1).map(|_| self.number - 1).into_iter().collect(),
+            _ if self.position % PATTERN.len() == 3 && temporal == 2 => vec![newest[1]],
+            _ => vec![newest[0]],
+        };
+        self.newest[usize::from(spatial)][usize::from(temporal)] = self.number;
+        self.number += 1;
+
+        Picture {
+            publisher: 0,
+            stream: 0,
+            spatial,
+            temporal,
+            number: self.number - 1,
+            references,
+            captured: Duration::ZERO,
+        }
+    }
+
+    fn encode(
+        &mut self,
+        shape: Shape,
+        keyframe: bool,
+        shrink: usize,
+        picture: &Picture,
+    ) -> Vec<Packet> {
+        let len = match (shape.codec, keyframe) {
+            (Codec::Opus, _) => SOUND_BYTES,
+            (_, false) => FRAME_BYTES / shrink,
+            (_, true) => FRAME_BYTES / shrink * KEYFRAME_RATIO,
+        };
+        let frame = picture.write(len.max(FRAME_BYTES_MIN));
+        let numbers = Numbers {
+            picture: self.picture,
+            tl0: self.tl0,
+            temporal: picture.temporal,
+            spatial: picture.spatial,
+            sync: self.position % PATTERN.len() != 3 && (picture.temporal > 0 || shape.layers > 1),
+        };
+        let ends = picture.spatial + 1 == shape.layers && shape.codec != Codec::Opus;
+        let payloads = payload::split(shape.codec, numbers, keyframe, &frame);
+
+        self.packets(shape.codec, picture, ends, payloads)
     }
 
     fn packets(
         &mut self,
         codec: Codec,
-        stream: u8,
-        captured: Duration,
+        picture: &Picture,
+        ends: bool,
         payloads: Vec<Vec<u8>>,
     ) -> Vec<Packet> {
         let rate = if codec == Codec::Opus { 48_000 } else { 90_000 };
-        let ticks = (captured.as_micros() * rate / 1_000_000) as u32;
+        let ticks = (picture.captured.as_micros() * rate / 1_000_000) as u32;
         let timestamp = self.origin.wrapping_add(ticks);
         let last = payloads.len() - 1;
         let packet = |(index, payload)| {
             let sequence = self.sequence + index as u64;
-            let marker = index == last && codec != Codec::Opus;
-            Packet { stream, sequence, timestamp, marker, payload }
+            let marker = index == last && ends;
+            Packet { stream: picture.stream, sequence, timestamp, marker, payload }
         };
         let packets: Vec<_> = payloads.into_iter().enumerate().map(packet).collect();
         self.sequence += packets.len() as u64;

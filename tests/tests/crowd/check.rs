@@ -75,7 +75,7 @@ impl Crowd {
         match (wish, newest) {
             (Some(quality), Some(screen)) => {
                 let (report, freeze) = (screen.decoder.report(), screen.decoder.freeze(now));
-                assert_eq!(report.stream, Some(quality as u8), "{about}: {report:#?}");
+                assert_eq!(report.layer, Some(quality as u8), "{about}: {report:#?}");
                 assert!(freeze < FREEZE_MAX, "{about}: a freeze of {freeze:?}: {report:#?}");
             }
             (Some(_), None) => panic!("{about}: nothing came: {}", client.state()),
