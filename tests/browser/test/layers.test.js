@@ -9,7 +9,7 @@ import { newRoom, test } from '../lib/world.js';
 const SMALL = { width: 320, height: 420 };
 const LARGE = { width: 1280, height: 800 };
 
-test('a small tile gets the small layer, a large one the large, a covered one none', async (world) => {
+test('a small tile gets the small layer, a large one the large, a covered none', async (world) => {
   const { server, browser } = world;
   const room = newRoom();
   const ada = await join(browser, server.url, 'Ada', room, { size: SMALL });
