@@ -28,6 +28,8 @@ pub struct Client {
     pub speakers: Vec<String>,
     /// Data messages that came: channel label and bytes.
     pub data: Vec<(String, Vec<u8>)>,
+    /// How well the others and itself are said to be connected, by sid.
+    pub quality: BTreeMap<String, proto::ConnectionQualityInfo>,
     /// Why the server ended it, if it did.
     pub left: Option<proto::LeaveRequest>,
     /// Keyframes asked of this client.
@@ -64,6 +66,7 @@ impl Client {
             others: BTreeMap::new(),
             speakers: Vec::new(),
             data: Vec::new(),
+            quality: BTreeMap::new(),
             left: None,
             keyframe_requests: 0,
             publisher: peer(5000, seed ^ 1),
@@ -212,9 +215,15 @@ impl Client {
             signal_response::Message::Answer(answer) => self.accept(now, &answer),
             signal_response::Message::TrackPublished(published) => self.published(now, published),
             signal_response::Message::SpeakersChanged(changed) => self.speak(changed),
+            signal_response::Message::ConnectionQuality(told) => self.grade(told),
             signal_response::Message::Leave(leave) => self.left = Some(leave),
             _ => {}
         }
+    }
+
+    fn grade(&mut self, told: proto::ConnectionQualityUpdate) {
+        let by_sid = told.updates.into_iter().map(|info| (info.participant_sid.clone(), info));
+        self.quality.extend(by_sid);
     }
 
     pub(crate) fn take_requests(&mut self) -> Vec<signal_request::Message> {

@@ -21,6 +21,7 @@ mod reports;
 mod rewrite;
 mod rtcp;
 mod scaling;
+mod sent;
 mod sequence;
 mod slab;
 mod speakers;

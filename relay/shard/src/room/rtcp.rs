@@ -84,10 +84,8 @@ impl Room {
         else {
             return;
         };
-        let before = subscription.sent.reported.replace(report.highest);
-        let expected = before.map_or(0, |before| report.highest.wrapping_sub(before));
-        if expected < 0x1_0000 {
-            let lost = expected as f32 * f32::from(report.fraction_lost) / 256.0;
+        let told = subscription.sent.report(report.highest, report.fraction_lost);
+        if let Some((expected, lost)) = told {
             link.meter.loss(expected.into(), lost);
         }
         let middle = ntp::middle(self.clock.ntp(now));

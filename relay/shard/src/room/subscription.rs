@@ -5,6 +5,7 @@ use super::link::Outlet;
 use super::media::{Body, Media, rate};
 use super::rewrite::{Kind, Numbers, Passage, Rewrite, Tail};
 use super::scaling::{Cell, Frame, Scaling};
+use super::sent::Sent;
 use crate::Egress;
 use relay_wire::control::{Choice, Codec, SubscriptionId};
 use std::time::{Duration, Instant};
@@ -58,15 +59,6 @@ impl Aim {
 
         other.is_none_or(|other| place(other) != place(self))
     }
-}
-
-/// Counts of one subscription, for sender reports.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Sent {
-    pub(super) packets: u32,
-    pub(super) octets: u32,
-    /// Highest sequence number that a receiver report named.
-    pub(super) reported: Option<u32>,
 }
 
 /// A subscription's state.
@@ -202,7 +194,7 @@ impl Subscription {
         match self.rewrite.pass(arrived.due, layer, source, arrived.frame.wanted, kind) {
             Passage::Send(numbers) => {
                 let sent = exit.media(&self.terms, outlet, media, &numbers, &arrived.body);
-                self.count(sent);
+                self.count(numbers.sequence, sent);
             }
             Passage::Fill(numbers) => self.fill(media, &numbers, outlet, exit),
             Passage::Nothing => {}
@@ -229,13 +221,14 @@ impl Subscription {
 
     /// Sends an empty packet where another one has its number.
     fn fill<E: Egress>(
-        &self,
+        &mut self,
         media: &Media,
         numbers: &Numbers,
         outlet: &mut Outlet,
         exit: &mut Exit<'_, E>,
     ) {
         exit.media(&self.terms, outlet, &media.emptied(), numbers, &Body::default());
+        self.sent.note(numbers.sequence);
     }
 
     /// The layer and extended source number of a packet that the subscriber asks for again.
@@ -332,10 +325,11 @@ impl Subscription {
         }
     }
 
-    fn count(&mut self, octets: usize) {
-        self.sent.packets = self.sent.packets.wrapping_add(u32::from(octets > 0));
-        self.sent.octets = self.sent.octets.wrapping_add(octets as u32);
-        self.credit = (self.credit + u32::from(octets > 0)).min(CREDIT_MAX);
+    fn count(&mut self, sequence: u64, octets: usize) {
+        if octets > 0 {
+            self.sent.count(sequence, octets);
+            self.credit = (self.credit + 1).min(CREDIT_MAX);
+        }
     }
 }
 
