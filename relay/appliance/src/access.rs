@@ -57,6 +57,11 @@ impl Access {
         self.keys.get(key).map(String::as_str)
     }
 
+    /// Whether anybody can make any token, since the secret is the well-known one.
+    pub(crate) fn is_public(&self) -> bool {
+        self.development && self.key == DEVELOPMENT_KEY
+    }
+
     /// The key with which `token create` signs: in development one that a server on this machine
     /// takes, wherever it listens.
     pub(crate) fn signer(&self) -> &str {
@@ -106,4 +111,29 @@ fn lan_secret(data: &Path) -> io::Result<String> {
     writeln!(file, "{secret}")?;
 
     Ok(secret)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn access(sets: &[&str]) -> Access {
+        let data = std::env::temp_dir().join(format!("millrace-access-{}", std::process::id()));
+        let sets = sets.iter().map(|set| (*set).to_owned());
+        let sets: Vec<_> = sets.chain([format!("data.directory={}", data.display())]).collect();
+        let access = Access::of(&Config::load(None, &sets).unwrap()).unwrap();
+        let _ = fs::remove_dir_all(&data);
+
+        access
+    }
+
+    #[test]
+    fn a_secret_is_public_on_loopback_without_a_key_only() {
+        assert!(access(&[]).is_public());
+        assert!(!access(&["http.listen=0.0.0.0:7880"]).is_public());
+        assert!(!access(&["http.tls_listen=0.0.0.0:7443"]).is_public());
+        assert!(!access(&["keys.one=0123456789012345678901234567890123456789"]).is_public());
+        let guests = ["keys.one=0123456789012345678901234567890123456789", "page.guests=true"];
+        assert!(!access(&guests).is_public());
+    }
 }

@@ -143,6 +143,9 @@ pub(crate) struct TokenArgs {
     /// May send data messages
     #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
     pub(crate) can_publish_data: bool,
+    /// May mute and remove others, in the page and by RoomService
+    #[arg(long)]
+    pub(crate) admin: bool,
     /// API key that signs it; the first of the configuration when left out
     #[arg(long, value_name = "NAME")]
     pub(crate) key: Option<String>,

@@ -188,6 +188,7 @@ fn a_token_of_development_mode_needs_no_option() {
     assert_eq!((claims.iss.as_str(), claims.sub.as_str()), ("devkey", "ann"));
     assert_eq!((claims.name.as_str(), claims.video.room.as_str()), ("Ann", "demo"));
     assert!(claims.video.room_join && claims.video.may_publish());
+    assert!(!claims.video.room_admin);
     assert_eq!(claims.exp.unwrap() - claims.nbf.unwrap(), 6 * 3_600);
 }
 
@@ -205,6 +206,7 @@ fn a_token_says_what_its_options_say() {
         "5m",
         "--can-publish=false",
         "--can-publish-data=true",
+        "--admin",
         "--key",
         "two",
         "--set",
@@ -215,6 +217,7 @@ fn a_token_says_what_its_options_say() {
     let claims = verified(&output, "22");
     assert_eq!(claims.iss, "two");
     assert!(!claims.video.may_publish() && claims.video.may_publish_data());
+    assert!(claims.video.room_admin);
     assert_eq!(claims.exp.unwrap() - claims.nbf.unwrap(), 300);
 
     let line = place.refused(&["token", "create", "--identity", "a", "--room", "r", "--key", "x"]);

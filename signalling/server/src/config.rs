@@ -25,6 +25,8 @@ pub struct Config {
     pub development: bool,
     /// Whether `POST /token` gives tokens to anybody (`page.guests`).
     pub guests: bool,
+    /// Whether those tokens moderate their room: only where the API secret is public anyway.
+    pub guests_moderate: bool,
     /// Whose key signs the tokens of `POST /token`.
     pub guest_key: String,
     /// Who is told what happens in rooms (`webhook.url`).

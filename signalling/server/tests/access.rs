@@ -135,6 +135,21 @@ async fn guests_get_a_token_in_development_and_with_page_guests_only() {
 }
 
 #[tokio::test]
+async fn guests_moderate_only_where_the_secret_is_public_anyway() {
+    let mut config = config();
+    config.development = true;
+    config.guests_moderate = true;
+    let world = World::with(config).await;
+    let asked = r#"{"identity":"ann","room":"demo"}"#;
+    let answer = world.request("POST", "/token", "", asked).await;
+    let given: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+    let token = given["token"].as_str().unwrap();
+    let claims = verify(token, |key| (key == KEY).then_some(SECRET), unix_seconds()).unwrap();
+    assert!(claims.video.room_admin && claims.video.room == "demo");
+    assert!(!claims.video.room_create && !claims.video.room_list);
+}
+
+#[tokio::test]
 async fn a_senseless_request_for_a_token_is_refused_with_a_reason() {
     let mut config = config();
     config.development = true;

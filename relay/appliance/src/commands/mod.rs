@@ -81,6 +81,7 @@ fn web(config: &Config, access: &Access) -> Result<signalling_server::Config, Co
         keys: access.keys.clone(),
         development: access.development,
         guests: config.guests,
+        guests_moderate: access.is_public(),
         guest_key: access.key.clone(),
         webhook: webhook(config, access)?,
         data: config.data.clone(),

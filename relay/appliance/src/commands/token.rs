@@ -28,6 +28,7 @@ pub(super) fn create(config: &Config, args: &TokenArgs) -> anyhow::Result<()> {
         video: Grants {
             room_join: true,
             room: args.room.clone(),
+            room_admin: args.admin,
             can_publish: Some(args.can_publish),
             can_subscribe: Some(args.can_subscribe),
             can_publish_data: Some(args.can_publish_data),

@@ -62,6 +62,7 @@ pub(super) async fn mint(
         video: Grants {
             room_join: true,
             room: asked.room,
+            room_admin: config.guests_moderate,
             can_publish: Some(true),
             can_subscribe: Some(true),
             can_publish_data: Some(true),

@@ -63,6 +63,7 @@ pub(crate) fn config() -> Config {
         keys: BTreeMap::from([(KEY.to_owned(), SECRET.to_owned())]),
         development: false,
         guests: false,
+        guests_moderate: false,
         guest_key: KEY.to_owned(),
         webhook: None,
         data,
