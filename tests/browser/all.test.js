@@ -8,5 +8,6 @@ import './test/refusal.test.js';
 import './test/keyboard.test.js';
 import './test/layers.test.js';
 import './test/stage.test.js';
+import './test/moderation.test.js';
 import './test/resume.test.js';
 import './test/whip.test.js';

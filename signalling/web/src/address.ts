@@ -26,6 +26,14 @@ export interface TokenText {
   identity: string;
   name: string;
   room: string;
+  /** Whether its holder may mute and remove others in that room. */
+  moderates: boolean;
+}
+
+interface Claims {
+  sub?: string;
+  name?: string;
+  video?: { room?: string; roomAdmin?: boolean };
 }
 
 /** Reads a token's payload without checking its signature; `null` when it is none. */
@@ -35,12 +43,13 @@ export function readToken(token: string): TokenText | null {
   try {
     const bytes = atob(payload.replace(/-/g, '+').replace(/_/g, '/'));
     const text = new TextDecoder().decode(Uint8Array.from(bytes, (c) => c.charCodeAt(0)));
-    const claims = JSON.parse(text) as { sub?: string; name?: string; video?: { room?: string } };
+    const claims = JSON.parse(text) as Claims;
 
     return {
       identity: claims.sub ?? '',
       name: claims.name ?? '',
       room: claims.video?.room ?? '',
+      moderates: claims.video?.roomAdmin === true,
     };
   } catch {
     return null;

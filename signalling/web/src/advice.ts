@@ -87,7 +87,10 @@ export function explainLeave(reason: DisconnectReason | undefined): Advice {
         action: 'The call goes on in the other tab or device. Rejoin to bring it back here.',
       };
     case DisconnectReason.PARTICIPANT_REMOVED:
-      return { title: 'You were removed from the call.', action: 'Ask the host to let you in.' };
+      return {
+        title: 'You were removed by a moderator.',
+        action: 'Ask whoever runs the call before you come back.',
+      };
     case DisconnectReason.ROOM_DELETED:
     case DisconnectReason.ROOM_CLOSED:
       return { title: 'The call was ended.', action: 'Rejoin to start it again.' };
@@ -99,6 +102,37 @@ export function explainLeave(reason: DisconnectReason | undefined): Advice {
         action: 'Check your network, then rejoin. If it happens again, tell the operator.',
       };
   }
+}
+
+/** Explains why a moderator's wish was not done; `name` is whom it was about. */
+export function explainModeration(error: unknown, name: string): Advice {
+  const { status, reason } =
+    error instanceof AdmissionError ? error : new AdmissionError(500, String(error));
+  const said = reason ? ` The server says: "${reason}".` : '';
+  const title = `Nothing was done to ${name}.`;
+  if (status === 0) return { title, action: `${AWAY.title} ${AWAY.action}` };
+  if (status === 401) {
+    return {
+      title: 'You may not moderate this room.',
+      action: `Ask the operator for a moderator's link.${said}`,
+    };
+  }
+  if (status === 404) {
+    return { title, action: `${name} has left, or stopped it before.` };
+  }
+
+  return { title, action: `Try again; if it happens again, tell the operator.${said}` };
+}
+
+/** Explains what a moderator turned off at oneself. */
+export function explainMuted(what: Capture): Advice {
+  const title = {
+    microphone: 'A moderator muted your microphone.',
+    camera: 'A moderator turned your camera off.',
+    screen: 'A moderator stopped your screen.',
+  }[what];
+
+  return { title, action: 'You can turn it on again.' };
 }
 
 /** Explains why a camera, a microphone or a screen gave nothing. */

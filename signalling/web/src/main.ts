@@ -31,11 +31,12 @@ async function enter(entry: Entry, brought: Brought, lobby: Lobby): Promise<void
   const page = new URL(location.href);
   const room = makeRoom(settings);
   let joined = false;
+  let token: string;
   const call: Call = new Call(room, entry, settings, notices, (reason) => {
     if (joined) showEnd(call, reason);
   });
   try {
-    await connect(room, entry, page);
+    token = await connect(room, entry, page);
   } catch (error) {
     call.close();
     await abandon(room);
@@ -46,7 +47,7 @@ async function enter(entry: Entry, brought: Brought, lobby: Lobby): Promise<void
   // A reload comes back to the same room; a token stays where it is, or the reload would fail.
   if (!entry.token) history.replaceState(null, '', invitationLink(page, entry.room));
   show(call.element, `${entry.room} – Millrace`);
-  call.open(brought);
+  call.open(brought, token);
 }
 
 function showEnd(call: Call, reason: DisconnectReason | undefined): void {

@@ -19,7 +19,12 @@ describe('an invitation', () => {
     const held = token({ sub: 'zoë-1', name: 'Zoë', video: { room: 'demo' } });
 
     expect(address.readInvitation(`?room=other&token=${held}`).room).toBe('demo');
-    expect(address.readToken(held)).toEqual({ identity: 'zoë-1', name: 'Zoë', room: 'demo' });
+    expect(address.readToken(held)).toEqual({
+      identity: 'zoë-1',
+      name: 'Zoë',
+      room: 'demo',
+      moderates: false,
+    });
   });
 
   test('with garbage for a token still shows the lobby', () => {

@@ -1,7 +1,13 @@
 import { ConnectionError, DisconnectReason } from 'livekit-client';
 import { describe, expect, test } from 'vitest';
 import { AdmissionError, readReason, readTokenAnswer } from '../src/admission';
-import { explainCapture, explainJoin, explainLeave } from '../src/advice';
+import {
+  explainCapture,
+  explainJoin,
+  explainLeave,
+  explainModeration,
+  explainMuted,
+} from '../src/advice';
 import { parseOld, splitLinks } from '../src/call/chat';
 import { slug } from '../src/store';
 
@@ -30,10 +36,19 @@ describe('advice', () => {
       ...['NotAllowedError', 'NotFoundError', 'NotReadableError', 'Odd'].map((name) =>
         explainCapture(Object.assign(new Error('no'), { name }), 'camera'),
       ),
+      ...[0, 401, 404, 412, 429, 503].map((status) =>
+        explainModeration(new AdmissionError(status, ''), 'Bob'),
+      ),
+      explainModeration(new TypeError('odd'), 'Bob'),
+      ...(['microphone', 'camera', 'screen'] as const).map(explainMuted),
     ];
 
     for (const { title, action } of all) expect(title && action).toBeTruthy();
   });
+});
+
+test('whoever is removed is told by whom', () => {
+  expect(explainLeave(DisconnectReason.PARTICIPANT_REMOVED).title).toContain('by a moderator');
 });
 
 describe('an answer to the token request', () => {

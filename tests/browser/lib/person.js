@@ -3,13 +3,13 @@
 import { openPage } from './browser.js';
 import { until } from './poll.js';
 
-/** Opens the page, enters the names and joins. */
+/** Opens the page, enters the names and joins; by `token`, if the link is to hold one. */
 export async function join(browser, url, name, room, options = {}) {
-  const { prepare, quality = 'low', ...rest } = options;
+  const { prepare, token, quality = 'low', ...rest } = options;
   const page = await openPage(browser, rest);
   await prepare?.(page);
   const person = new Person(page, name);
-  await page.goto(`${url}/?room=${encodeURIComponent(room)}`);
+  await page.goto(`${url}/?${new URLSearchParams(token ? { token } : { room })}`);
   await person.enter(quality);
   await page.locator('main.call').waitFor();
 
@@ -29,7 +29,8 @@ export class Person {
     await page.getByLabel('Camera quality').selectOption(quality);
     await page.getByRole('button', { name: 'Turn camera off' }).waitFor();
     await page.getByRole('button', { name: 'Turn microphone off' }).waitFor();
-    await page.getByLabel('Your name').fill(this.name);
+    const name = page.getByLabel('Your name');
+    if (await name.isEditable()) await name.fill(this.name);
     await page.getByRole('button', { name: 'Join the call' }).click();
   }
 

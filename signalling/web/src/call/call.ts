@@ -12,6 +12,7 @@ import { announce } from './announce';
 import { Chat, type ChatLine } from './chat';
 import { ChatPanel } from './chat-panel';
 import { Controls } from './controls';
+import { Moderator } from './moderator';
 import { PeoplePanel } from './people-panel';
 import { SettingsDialog } from './settings-dialog';
 import { Shortcuts } from './shortcuts';
@@ -45,6 +46,7 @@ export class Call {
   private readonly toolbar: Toolbar;
   private readonly chat: Chat;
   private readonly chatPanel: ChatPanel;
+  private readonly moderator: Moderator;
   private readonly people: PeoplePanel;
   private readonly shortcuts: Shortcuts;
   private readonly dialog: SettingsDialog;
@@ -72,8 +74,11 @@ export class Call {
       (text) => this.chat.send(text),
       () => this.closePanels(),
     );
+    this.moderator = new Moderator(room, location.origin, this.changed);
     this.people = new PeoplePanel(
       room,
+      this.moderator,
+      notices,
       () => this.closePanels(),
       () => void this.copyLink(),
     );
@@ -87,8 +92,9 @@ export class Call {
     this.follow(left);
   }
 
-  /** Begins the call once the room is connected. */
-  open(brought: Brought): void {
+  /** Begins the call once the room is connected, by means of `token`. */
+  open(brought: Brought, token: string): void {
+    this.moderator.begin(token);
     this.changed();
     void this.controls.publish(brought);
     this.stage.element.focus();

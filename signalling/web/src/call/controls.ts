@@ -1,11 +1,17 @@
 // Microphone, camera and screen: turning them on and off.
 
 import { type Room, Track } from 'livekit-client';
-import { explainCapture, explainInsecure, type Capture } from '../advice';
+import { explainCapture, explainInsecure, explainMuted, type Capture } from '../advice';
 import { secureLink } from '../address';
 import type { Brought } from '../lobby/preview';
 import type { Notices } from '../notices';
 import { saveSettings, type Settings } from '../store';
+
+const CAPTURES = new Map<Track.Source, Capture>([
+  [Track.Source.Microphone, 'microphone'],
+  [Track.Source.Camera, 'camera'],
+  [Track.Source.ScreenShare, 'screen'],
+]);
 
 /** Publishes what a person brought from the lobby, and turns it on and off. */
 export class Controls {
@@ -16,7 +22,9 @@ export class Controls {
     private readonly settings: Settings,
     private readonly notices: Notices,
     private readonly changed: () => void,
-  ) {}
+  ) {
+    room.engine.on('remoteMute', (trackSid, muted) => muted && this.mutedFromOutside(trackSid));
+  }
 
   /** Publishes the lobby's tracks. */
   async publish({ camera, microphone }: Brought): Promise<void> {
@@ -52,6 +60,18 @@ export class Controls {
     await this.attempt('screen', () => me.setScreenShareEnabled(on, { audio: true }));
     const sharing = me.getTrackPublication(Track.Source.ScreenShare)?.track;
     this.notices.say(sharing ? 'You share your screen.' : 'You do not share your screen.');
+  }
+
+  /** The SDK mutes by itself; the person has to know who did it. */
+  private mutedFromOutside(trackSid: string): void {
+    const me = this.room.localParticipant;
+    const source = me.trackPublications.get(trackSid)?.source;
+    const what = source && CAPTURES.get(source);
+    if (!what) return;
+
+    this.notices.warn(explainMuted(what));
+    // A muted screen would still be captured.
+    if (what === 'screen') void this.attempt(what, () => me.setScreenShareEnabled(false));
   }
 
   /** A second press while the first is under way is left out. */

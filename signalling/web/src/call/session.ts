@@ -30,11 +30,13 @@ export function density(screen: number): number {
   return Math.min(Math.max(screen, 1), DENSITY_MAX);
 }
 
-/** Gets a token, unless the link brought one, and connects. */
-export async function connect(room: Room, entry: Entry, page: URL): Promise<void> {
+/** Gets a token, unless the link brought one, and connects; gives the token. */
+export async function connect(room: Room, entry: Entry, page: URL): Promise<string> {
   const token = entry.token ?? (await tokenFor(entry, page));
   try {
     await room.connect(serverUrl(page), token);
+
+    return token;
   } catch (error) {
     throw (await refusal(error, token, page)) ?? error;
   }
