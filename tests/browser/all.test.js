@@ -9,5 +9,6 @@ import './test/keyboard.test.js';
 import './test/layers.test.js';
 import './test/stage.test.js';
 import './test/moderation.test.js';
+import './test/statistics.test.js';
 import './test/resume.test.js';
 import './test/whip.test.js';

@@ -18,6 +18,7 @@ import { SettingsDialog } from './settings-dialog';
 import { Shortcuts } from './shortcuts';
 import { Sound } from './sound';
 import { Stage } from './stage';
+import { Statistics } from './statistics';
 import { Toolbar } from './toolbar';
 
 /** What changes the picture of the room. */
@@ -41,6 +42,7 @@ const CHANGES = [
 export class Call {
   readonly element: HTMLElement;
   private readonly stage: Stage;
+  private readonly statistics: Statistics;
   private readonly sound: Sound;
   private readonly controls: Controls;
   private readonly toolbar: Toolbar;
@@ -67,6 +69,7 @@ export class Call {
       () => this.togglePanel(this.people),
       () => this.paintToolbar(),
     );
+    this.statistics = new Statistics(room, () => this.stage.all(), notices);
     this.sound = new Sound(room);
     this.controls = new Controls(room, settings, notices, this.changed);
     this.chat = new Chat(room, (line) => this.received(line));
@@ -105,6 +108,7 @@ export class Call {
   close(): void {
     this.shortcuts.stop();
     this.dialog.close();
+    this.statistics.close();
     this.stage.close();
     this.element.remove();
   }
@@ -118,6 +122,7 @@ export class Call {
       { class: 'topbar' },
       h('span', { class: 'logo' }),
       h('h1', {}, this.entry.room),
+      this.statistics.opener,
       copy,
     );
     const middle = h(
@@ -127,7 +132,13 @@ export class Call {
       this.chatPanel.element,
       this.people.element,
     );
-    const banners = h('div', { class: 'banners' }, this.away, this.sound.banner);
+    const banners = h(
+      'div',
+      { class: 'banners' },
+      this.away,
+      this.sound.banner,
+      this.statistics.element,
+    );
 
     return h(
       'main',
@@ -255,6 +266,7 @@ export class Call {
       { key: 'Escape', words: 'Put back what is pinned', run: () => this.stage.unpin() },
       { key: 'c', words: 'Chat', run: actions.chat },
       { key: 'p', words: 'People', run: actions.people },
+      { key: 'i', words: 'Statistics', run: this.statistics.toggle },
       { key: '?', words: 'Settings and shortcuts', run: actions.settings },
     ];
   }

@@ -130,7 +130,9 @@ function bestGrid(count: number, stage: Size): { columns: number; tile: Size } {
 }
 
 function stripTile(stage: Size): Size {
-  const width = stage.width > stage.height ? clamp(stage.width / 5, 120, 240) : 120;
+  const third = Math.floor((stage.width - 2 * GAP) / 3);
+  const wide = stage.width > stage.height;
+  const width = wide ? clamp(stage.width / 5, 120, 240) : clamp(third, 96, 160);
 
   return { width, height: width / WIDEST };
 }

@@ -46,6 +46,11 @@ export class Stage {
     this.layout();
   };
 
+  /** The tiles, shown or not. */
+  all(): Iterable<Tile> {
+    return this.tiles.values();
+  }
+
   /** Whether something is large. */
   get focused(): boolean {
     return this.director.main(this.candidates()) !== null;

@@ -30,6 +30,7 @@ export class Tile {
   private readonly label = h('span', { class: 'tile-name' });
   private readonly muteMark = h('span', { class: 'tile-mark' }, icon('micOff'));
   private readonly weakMark = h('span', { class: 'tile-mark tile-weak' }, icon('weak'));
+  private readonly numbers = h('div', { class: 'tile-numbers' });
   private readonly pin: HTMLButtonElement;
   private attached: Track | null = null;
   private role: Role = 'grid';
@@ -43,6 +44,7 @@ export class Tile {
   ) {
     this.key = tileKey(participant, source);
     this.video.muted = true;
+    this.numbers.hidden = true;
     this.pin = h('button', { class: 'tile-pin', onclick: () => togglePin(this.key) }, icon('pin'));
     const foot = h('div', { class: 'tile-foot' }, this.muteMark, this.label, this.weakMark);
     this.element = h(
@@ -57,21 +59,36 @@ export class Tile {
       this.avatar,
       this.video,
       foot,
+      this.numbers,
       this.pin,
     );
     this.update(false);
   }
 
+  /** What the participant publishes of it. */
+  get publication(): TrackPublication | undefined {
+    return this.participant.getTrackPublication(this.source);
+  }
+
+  /** What it plays. */
+  get track(): Track | null {
+    return this.attached;
+  }
+
+  /** The name on it. */
+  get name(): string {
+    return this.label.textContent;
+  }
+
   /** Shows the participant's state as it is now. */
   update(pinned: boolean): void {
     const { participant } = this;
-    const publication = participant.getTrackPublication(this.source);
     const screen = this.source === Track.Source.ScreenShare;
     const name = displayName(participant);
     const muted = !participant.isMicrophoneEnabled;
     const weak = isWeak(participant.connectionQuality);
 
-    this.attach(publication);
+    this.attach(this.publication);
     this.label.textContent = screen
       ? `${name}’s screen`
       : participant.isLocal
@@ -105,6 +122,12 @@ export class Tile {
     style.width = `${Math.floor(rect.width)}px`;
     style.height = `${Math.floor(rect.height)}px`;
     attribute(this.element, 'data-small', rect.width < 180);
+  }
+
+  /** Writes lines of numbers over the picture; none takes them away. */
+  note(lines: readonly string[]): void {
+    this.numbers.hidden = lines.length === 0;
+    this.numbers.replaceChildren(...lines.map((line) => h('div', {}, line)));
   }
 
   /** Lets the track go. */
