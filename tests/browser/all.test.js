@@ -11,4 +11,5 @@ import './test/stage.test.js';
 import './test/moderation.test.js';
 import './test/statistics.test.js';
 import './test/resume.test.js';
+import './test/settings.test.js';
 import './test/whip.test.js';

@@ -1,11 +1,12 @@
 // Camera resolutions, by the setting's name.
 
-import { VideoPresets, type VideoPreset } from 'livekit-client';
+import { type VideoCaptureOptions, type VideoPreset, VideoPresets } from 'livekit-client';
 import { h, uniqueId } from './dom';
-import type { Quality } from './store';
+import type { Quality, Settings } from './store';
 
 /** What each quality asks of the camera. */
 export const PRESETS: Record<Quality, VideoPreset> = {
+  full: VideoPresets.h1080,
   high: VideoPresets.h720,
   standard: VideoPresets.h540,
   low: VideoPresets.h360,
@@ -13,10 +14,18 @@ export const PRESETS: Record<Quality, VideoPreset> = {
 
 /** What the settings call each quality. */
 export const QUALITY_NAMES: Record<Quality, string> = {
+  full: 'Full HD (1080p)',
   high: 'High (720p)',
   standard: 'Standard (540p)',
   low: 'Data saver (360p)',
 };
+
+/** What the settings ask of the camera. */
+export function capture(settings: Settings): VideoCaptureOptions {
+  const { resolution } = PRESETS[settings.quality];
+
+  return { deviceId: settings.camera || undefined, resolution };
+}
 
 /** Makes the labelled list of qualities. */
 export function qualityField(current: Quality, choose: (quality: Quality) => void): HTMLElement {

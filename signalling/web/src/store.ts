@@ -1,7 +1,12 @@
 // What the page remembers: settings in this browser, the identity in this tab.
 
 /** Camera resolutions to choose from. */
-export type Quality = 'high' | 'standard' | 'low';
+export const QUALITIES = ['full', 'high', 'standard', 'low'] as const;
+export type Quality = (typeof QUALITIES)[number];
+
+/** Video codecs that the page can send with. */
+export const CODECS = ['vp8', 'h264', 'vp9', 'av1'] as const;
+export type Codec = (typeof CODECS)[number];
 
 /** A person's settings, kept in this browser only. */
 export interface Settings {
@@ -12,6 +17,7 @@ export interface Settings {
   cameraOn: boolean;
   microphoneOn: boolean;
   quality: Quality;
+  codec: Codec;
   singleKeys: boolean;
 }
 
@@ -24,18 +30,32 @@ const DEFAULTS: Settings = {
   cameraOn: true,
   microphoneOn: true,
   quality: 'high',
+  codec: 'vp8',
   singleKeys: true,
 };
 
 /** Reads the settings; the built-in ones where the browser keeps nothing. */
 export function loadSettings(): Settings {
   try {
-    const kept = JSON.parse(localStorage.getItem(KEY) ?? '{}') as Partial<Settings>;
-
-    return { ...DEFAULTS, ...kept };
+    return readSettings(localStorage.getItem(KEY));
   } catch {
     return { ...DEFAULTS };
   }
+}
+
+/** Reads what was kept, maybe by another version of the page: what makes no sense is left out. */
+export function readSettings(text: string | null): Settings {
+  const kept: unknown = JSON.parse(text ?? '{}');
+  const good = Object.entries(kept ?? {}).filter(([name, value]) => makesSense(name, value));
+
+  return { ...DEFAULTS, ...Object.fromEntries(good) };
+}
+
+function makesSense(name: string, value: unknown): boolean {
+  if (name === 'quality') return QUALITIES.some((quality) => quality === value);
+  if (name === 'codec') return CODECS.some((codec) => codec === value);
+
+  return typeof value === typeof DEFAULTS[name as keyof Settings];
 }
 
 /** Keeps the settings; a browser that refuses storage just forgets them. */

@@ -56,7 +56,7 @@ export class Person {
     );
   }
 
-  /** Frames decoded so far of somebody's tile, and their size. */
+  /** Frames decoded so far of somebody's tile, their size, and their codec. */
   async video(name, source = 'camera') {
     return this.tile(name, source).evaluate(async (tile) => {
       const track = tile.querySelector('video').srcObject?.getVideoTracks()[0];
@@ -67,6 +67,7 @@ export class Person {
         frames: report?.framesDecoded ?? 0,
         width: report?.frameWidth ?? 0,
         height: report?.frameHeight ?? 0,
+        mimeType: report?.mimeType,
       };
     });
   }

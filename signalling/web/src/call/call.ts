@@ -87,7 +87,9 @@ export class Call {
     );
     this.toolbar = new Toolbar(room, this.actions());
     this.shortcuts = new Shortcuts(settings, this.keys());
-    this.dialog = new SettingsDialog(room, settings, notices, this.shortcuts);
+    this.dialog = new SettingsDialog(room, settings, notices, this.shortcuts, () => {
+      void this.controls.settle();
+    });
     this.chatPanel.element.hidden = true;
     this.people.element.hidden = true;
     this.away.hidden = true;

@@ -6,6 +6,7 @@ import { secureLink } from '../address';
 import type { Brought } from '../lobby/preview';
 import type { Notices } from '../notices';
 import { saveSettings, type Settings } from '../store';
+import { apply, republish } from './publishing';
 
 const CAPTURES = new Map<Track.Source, Capture>([
   [Track.Source.Microphone, 'microphone'],
@@ -15,7 +16,7 @@ const CAPTURES = new Map<Track.Source, Capture>([
 
 /** Publishes what a person brought from the lobby, and turns it on and off. */
 export class Controls {
-  private readonly busy = new Set<Capture>();
+  private readonly busy = new Map<Capture, Promise<void>>();
 
   constructor(
     private readonly room: Room,
@@ -62,6 +63,13 @@ export class Controls {
     this.notices.say(sharing ? 'You share your screen.' : 'You do not share your screen.');
   }
 
+  /** Publishes again, with the quality and codec that the settings say by now. */
+  async settle(): Promise<void> {
+    apply(this.room, this.settings);
+    await this.publishAgain('camera');
+    await this.publishAgain('screen');
+  }
+
   /** The SDK mutes by itself; the person has to know who did it. */
   private mutedFromOutside(trackSid: string): void {
     const me = this.room.localParticipant;
@@ -74,13 +82,25 @@ export class Controls {
     if (what === 'screen') void this.attempt(what, () => me.setScreenShareEnabled(false));
   }
 
+  private async publishAgain(what: 'camera' | 'screen'): Promise<void> {
+    const source = what === 'camera' ? Track.Source.Camera : Track.Source.ScreenShare;
+    // Whatever is under way may still publish as the settings were.
+    while (this.busy.has(what)) await this.busy.get(what);
+    await this.attempt(what, () => republish(this.room, source, this.settings));
+  }
+
   /** A second press while the first is under way is left out. */
   private async attempt(what: Capture, act: () => Promise<unknown>): Promise<void> {
     if (this.busy.has(what)) return;
     if (!navigator.mediaDevices) {
       return this.notices.warn(explainInsecure(secureLink(new URL(location.href))));
     }
-    this.busy.add(what);
+    const work = this.carryOut(what, act);
+    this.busy.set(what, work);
+    await work;
+  }
+
+  private async carryOut(what: Capture, act: () => Promise<unknown>): Promise<void> {
     try {
       await act();
       saveSettings(this.settings);

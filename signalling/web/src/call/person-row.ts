@@ -85,6 +85,7 @@ export class PersonRow {
     const name = displayName(this.participant);
     this.avatar.textContent = initials(name);
     this.label.textContent = this.participant.isLocal ? `${name} (you)` : name;
+    attribute(this.label, 'title', name);
     for (const what of CAPTURES) this.updateCapture(what);
     this.updateQuality();
     if (!moderated) this.actions.hidden = true;

@@ -4,25 +4,24 @@ import { ConnectionError, ConnectionErrorReason, Room } from 'livekit-client';
 import { serverUrl } from '../address';
 import { AdmissionError, askReason, askToken } from '../admission';
 import type { Entry } from '../lobby/lobby';
-import { PRESETS } from '../quality';
 import { tabIdentity, type Settings } from '../store';
+import { apply } from './publishing';
 
 /** A phone's screen has 3 pixels for each CSS pixel: a tile would always ask for all there is. */
 const DENSITY_MAX = 2;
 
 /** Makes a room that is not connected yet. */
 export function makeRoom(settings: Settings): Room {
-  return new Room({
+  const room = new Room({
     adaptiveStream: { pixelDensity: density(devicePixelRatio) },
     singlePeerConnection: false,
     audioCaptureDefaults: { deviceId: settings.microphone || undefined },
-    videoCaptureDefaults: {
-      deviceId: settings.camera || undefined,
-      resolution: PRESETS[settings.quality].resolution,
-    },
     audioOutput: settings.speaker ? { deviceId: settings.speaker } : undefined,
     publishDefaults: { simulcast: true, red: false, dtx: true, backupCodec: false },
   });
+  apply(room, settings);
+
+  return room;
 }
 
 /** Pixels of a picture for one CSS pixel: as the screen has, but no more than anybody sees. */

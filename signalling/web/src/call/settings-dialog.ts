@@ -1,32 +1,40 @@
 // Devices, quality and shortcuts while in a call.
 
-import { LocalVideoTrack, type Room, Track } from 'livekit-client';
+import { type Room, Track } from 'livekit-client';
 import { explainCapture } from '../advice';
+import { browserCodecs, codecOptions, codecsToOffer, codecToSend } from '../codec';
 import { DeviceChooser, type Kind } from '../devices';
 import { h, uniqueId } from '../dom';
 import type { Notices } from '../notices';
-import { PRESETS, qualityField } from '../quality';
-import { saveSettings, type Quality, type Settings } from '../store';
+import { qualityField } from '../quality';
+import { type Codec, saveSettings, type Settings } from '../store';
 import { panelHead } from './chat-panel';
 import type { Shortcuts } from './shortcuts';
 
-/** The dialog that changes devices during the call. */
+/** The dialog that changes devices, camera quality and codec during the call. */
 export class SettingsDialog {
   readonly element: HTMLDialogElement;
   private readonly chooser: DeviceChooser;
+  private readonly codecs: HTMLSelectElement;
 
+  /** `settle` is called when the video must be published anew. */
   constructor(
     private readonly room: Room,
     private readonly settings: Settings,
     private readonly notices: Notices,
     shortcuts: Shortcuts,
+    private readonly settle: () => void,
   ) {
     this.chooser = new DeviceChooser(
       (kind) => this.current(kind),
       (kind, id) => void this.change(kind, id),
     );
+    const id = uniqueId('codec');
+    const choose = () => this.republish({ codec: this.codecs.value as Codec });
+    this.codecs = h('select', { id, onchange: choose });
     this.chooser.element.append(
-      qualityField(settings.quality, (quality) => void this.changeQuality(quality)),
+      qualityField(settings.quality, (quality) => this.republish({ quality })),
+      h('div', { class: 'field' }, h('label', { for: id }, 'Video codec'), this.codecs),
     );
     this.element = h(
       'dialog',
@@ -42,6 +50,7 @@ export class SettingsDialog {
   /** Shows the dialog with what is plugged in now. */
   open(): void {
     void this.chooser.refresh();
+    this.showCodecs();
     this.element.showModal();
   }
 
@@ -87,20 +96,19 @@ export class SettingsDialog {
     }
   }
 
-  private async changeQuality(quality: Quality): Promise<void> {
-    this.settings.quality = quality;
+  /** What the server takes is known once the call stands. */
+  private showCodecs(): void {
+    const taken = this.room.engine.latestJoinResponse?.enabledPublishCodecs ?? [];
+    const mimes = taken.map(({ mime }) => mime);
+    const offered = codecsToOffer(mimes, browserCodecs());
+    const current = codecToSend(this.settings.codec, offered);
+    this.codecs.replaceChildren(...codecOptions(offered, current));
+    this.codecs.disabled = offered.length < 2;
+  }
+
+  private republish(change: Partial<Settings>): void {
+    Object.assign(this.settings, change);
     saveSettings(this.settings);
-    const { resolution } = PRESETS[quality];
-    this.room.options.videoCaptureDefaults = {
-      ...this.room.options.videoCaptureDefaults,
-      resolution,
-    };
-    const track = this.room.localParticipant.getTrackPublication(Track.Source.Camera)?.track;
-    if (!(track instanceof LocalVideoTrack) || track.isMuted) return;
-    try {
-      await track.restartTrack({ deviceId: this.settings.camera || undefined, resolution });
-    } catch (error) {
-      this.notices.warn(explainCapture(error, 'camera'));
-    }
+    this.settle();
   }
 }

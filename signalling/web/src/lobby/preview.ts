@@ -9,7 +9,7 @@ import {
 } from 'livekit-client';
 import { explainCapture, type Advice } from '../advice';
 import type { Kind } from '../devices';
-import { PRESETS } from '../quality';
+import { capture } from '../quality';
 import type { Settings } from '../store';
 
 /** The tracks that a person brings into the call. */
@@ -42,7 +42,10 @@ export class Preview {
     this.settings.cameraOn = on;
     this.camera?.stop();
     this.camera = null;
-    if (on) this.camera = await this.attempt('camera', () => createLocalVideoTrack(this.video()));
+    if (on) {
+      const open = () => createLocalVideoTrack(capture(this.settings));
+      this.camera = await this.attempt('camera', open);
+    }
     this.settle();
   }
 
@@ -86,7 +89,8 @@ export class Preview {
 
   private async openBoth(): Promise<boolean> {
     try {
-      const tracks = await createLocalTracks({ audio: this.audio(), video: this.video() });
+      const video = capture(this.settings);
+      const tracks = await createLocalTracks({ audio: this.audio(), video });
       for (const track of tracks) {
         if (track instanceof LocalVideoTrack) this.camera = track;
         if (track instanceof LocalAudioTrack) this.microphone = track;
@@ -113,12 +117,6 @@ export class Preview {
   private settle(): void {
     if (this.closed) this.close();
     this.changed();
-  }
-
-  private video() {
-    const deviceId = this.settings.camera || undefined;
-
-    return { deviceId, resolution: PRESETS[this.settings.quality].resolution };
   }
 
   private audio() {
