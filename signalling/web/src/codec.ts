@@ -6,7 +6,7 @@ import { CODECS, type Codec } from './store';
 
 /** What the settings call each codec, and what speaks for it. */
 export const CODEC_NAMES: Record<Codec, string> = {
-  vp8: 'VP8 (works everywhere)',
+  vp8: 'VP8 (safe choice)',
   h264: 'H.264 (saves battery)',
   vp9: 'VP9 (saves bandwidth)',
   av1: 'AV1 (saves most, needs a fast device)',

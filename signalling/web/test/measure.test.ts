@@ -10,7 +10,8 @@ import {
   together,
 } from '../src/call/measure';
 
-const LAYERS = [180, 360, 720].map((height, i) => ({ name: ['low', 'medium', 'high'][i]!, height }));
+const NAMES = ['low', 'medium', 'high'];
+const LAYERS = [180, 360, 720].map((height, i) => ({ name: NAMES[i]!, height }));
 const CODEC = { id: 'C', type: 'codec', timestamp: 0, mimeType: 'video/VP8' };
 const UNKNOWN = { roundTrip_ms: null, way: null, down_bps: null, up_bps: null };
 
@@ -168,7 +169,8 @@ describe('the path', () => {
     const fast = { roundTrip_ms: 4, way: 'UDP', down_bps: 1_000_000, up_bps: null };
     const both = together([slow, UNKNOWN, fast]);
 
-    expect(both).toEqual({ roundTrip_ms: 40, way: 'TCP and UDP', down_bps: 1_000_005, up_bps: null });
+    const rates = { down_bps: 1_000_005, up_bps: null };
+    expect(both).toEqual({ roundTrip_ms: 40, way: 'TCP and UDP', ...rates });
     expect(pathLine(both)).toBe('TCP and UDP, round trip 40 ms, down 1.0 Mbit/s, up –');
   });
 
