@@ -14,9 +14,10 @@ const LARGE = { width: 1280, height: 800 };
 test('a small tile gets the small layer, a large one the large, a covered none', async (world) => {
   const { server, browser } = world;
   const room = newRoom();
-  const ada = await join(browser, server.url, 'Ada', room, { size: SMALL });
+  // All pages share one fake camera, in the format of whoever opened it first: 720p here. It may
+  // be 960x720, from the lobby's first choice, so only heights are compared.
   const bob = await join(browser, server.url, 'Bob', room, { quality: 'high' });
-  // The fake camera is 1280x720 or 960x720, as the browser likes.
+  const ada = await join(browser, server.url, 'Ada', room, { size: SMALL });
   const heightOfBob = (wanted) =>
     until(
       `Bob's picture to be ${wanted} high`,
