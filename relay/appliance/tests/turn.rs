@@ -6,9 +6,7 @@ mod common;
 
 use common::turn::allocate;
 use common::{Notified, Place, Service, free_port, get};
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::time::Duration;
+use std::io::Read;
 
 /// A `millrace serve` that is up.
 struct Served {
@@ -116,18 +114,7 @@ fn a_reload_changes_who_may_come_and_drops_nobody() {
 
 /// Joins a room on `/rtc`: the first message, as bytes.
 fn first_message(place: &Place, http: u16) -> Vec<u8> {
-    let args = ["token", "create", "--identity", "ann", "--room", "demo"];
-    let token = String::from_utf8(place.run(&args).stdout).unwrap();
-    let mut stream = TcpStream::connect(("127.0.0.1", http)).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    write!(
-        stream,
-        "GET /rtc?access_token={} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n\
-         Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-        token.trim()
-    )
-    .unwrap();
+    let mut stream = place.join(http, &[]);
     let mut bytes = Vec::new();
     while !holds_message(&bytes) {
         let mut more = [0; 4096];

@@ -6,7 +6,7 @@ mod common;
 
 use common::{Place, Service, free_port, get};
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::time::Duration;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
@@ -26,17 +26,7 @@ fn start(place: &Place, http: u16, hook: u16) -> Service {
 /// Joins far enough that the room begins.
 fn make_room(place: &Place, http: u16) {
     let file = place.directory.join("millrace.toml").display().to_string();
-    let args = ["--config", &file, "token", "create", "--room", "demo", "--identity", "alice"];
-    let token = String::from_utf8(place.run(&args).stdout).unwrap();
-    let mut stream = TcpStream::connect(("127.0.0.1", http)).unwrap();
-    write!(
-        stream,
-        "GET /rtc?access_token={} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n\
-         Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-        token.trim()
-    )
-    .unwrap();
+    let mut stream = place.join(http, &["--config", &file]);
     let mut head = [0; 12];
     stream.read_exact(&mut head).unwrap();
     assert_eq!(&head, b"HTTP/1.1 101");

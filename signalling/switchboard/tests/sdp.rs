@@ -1,9 +1,9 @@
 //! Session descriptions of real clients, answered and offered.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use relay_wire::control::{
-    Codec, CodecSpec, Extensions, Fingerprint, Hash, Kind, Opened, SsrcSpec,
-};
+mod opened;
+
+use relay_wire::control::{Codec, CodecSpec, Extensions, Hash, Kind, Opened, SsrcSpec};
 use signalling_switchboard::sdp::{
     Answered, Content, Description, Direction, Local, Offered, Receive, SdpError, Section,
     SectionKind, accepted, answer, offer,
@@ -16,14 +16,9 @@ const PYTHON: &str = include_str!("fixtures/python-publisher.sdp");
 const CODECS: [Codec; 5] = Codec::ALL;
 
 fn opened() -> Opened {
-    Opened {
-        shard: 0,
-        ufrag: "00abcdefgh".into(),
-        pwd: "0123456789abcdef0123456789abcdef".into(),
-        fingerprint: Fingerprint { hash: Hash::Sha256, digest: (0..32).collect() },
-        candidates: vec!["192.0.2.1:3478".parse().unwrap(), "[2001:db8::1]:3478".parse().unwrap()],
-        candidates_tcp: Vec::new(),
-    }
+    let candidates = vec!["192.0.2.1:3478".parse().unwrap(), "[2001:db8::1]:3478".parse().unwrap()];
+
+    Opened { candidates, ..opened::opened() }
 }
 
 fn local(opened: &Opened) -> Local<'_> {

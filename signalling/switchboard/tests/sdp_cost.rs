@@ -2,7 +2,9 @@
 //! clients of a node.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use relay_wire::control::{Codec, Fingerprint, Hash, Opened};
+mod opened;
+
+use relay_wire::control::Codec;
 use signalling_switchboard::sdp::{
     Description, Local, Receive, SDP_BYTES_MAX, SECTIONS_MAX, accepted, answer,
 };
@@ -59,14 +61,7 @@ fn the_parameters_of_one_payload_type_are_not_read_again_for_each_other() {
     let parameters = "a=1;".repeat((SDP_BYTES_MAX - text.len() - 100) / 4);
     write!(text, "a=rtpmap:127 rtx/90000\r\na=fmtp:127 {parameters}apt=0\r\n").unwrap();
     let offer = Description::parse(&text).unwrap();
-    let opened = Opened {
-        shard: 0,
-        ufrag: "00abcdefgh".into(),
-        pwd: "0123456789abcdef0123456789abcdef".into(),
-        fingerprint: Fingerprint { hash: Hash::Sha256, digest: vec![9; 32] },
-        candidates: Vec::new(),
-        candidates_tcp: Vec::new(),
-    };
+    let opened = opened::opened();
     let local = Local { transport: &opened, session: 1, version: 1, data_message_bytes: 65_535 };
 
     let took = processor_time(|| {

@@ -1,8 +1,11 @@
 //! Whatever a client sends as a session description, nothing breaks.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod opened;
+
+use opened::opened;
 use proptest::prelude::*;
-use relay_wire::control::{Codec, Fingerprint, Hash, Opened};
+use relay_wire::control::Codec;
 use signalling_switchboard::sdp::{
     Description, Fragment, Local, Receive, accepted, answer, restarted,
 };
@@ -13,17 +16,6 @@ const FIXTURES: [&str; 4] = [
     include_str!("fixtures/firefox-publisher.sdp"),
     include_str!("fixtures/python-publisher.sdp"),
 ];
-
-fn opened() -> Opened {
-    Opened {
-        shard: 0,
-        ufrag: "00abcdefgh".into(),
-        pwd: "0123456789abcdef0123456789abcdef".into(),
-        fingerprint: Fingerprint { hash: Hash::Sha256, digest: vec![9; 32] },
-        candidates: Vec::new(),
-        candidates_tcp: Vec::new(),
-    }
-}
 
 fn check(text: &str) -> Result<(), TestCaseError> {
     let Ok(offer) = Description::parse(text) else { return Ok(()) };

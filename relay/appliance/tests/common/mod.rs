@@ -55,6 +55,25 @@ impl Place {
         lines[0].to_owned()
     }
 
+    /// Asks for a WebSocket on `/rtc`, with a token of `token create`.
+    pub(crate) fn join(&self, http: u16, options: &[&str]) -> TcpStream {
+        let token = ["token", "create", "--identity", "ann", "--room", "demo"];
+        let token = self.run(&[options, &token].concat()).stdout;
+        let token = String::from_utf8(token).unwrap();
+        let mut stream = TcpStream::connect(("127.0.0.1", http)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        write!(
+            stream,
+            "GET /rtc?access_token={} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n\
+             Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+            token.trim()
+        )
+        .unwrap();
+
+        stream
+    }
+
     /// Starts a service; it is killed when dropped.
     pub(crate) fn start(&self, args: &[&str], environment: &[(&str, &str)]) -> Service {
         let mut command = self.command(args);

@@ -179,8 +179,7 @@ impl History {
     fn nack(&mut self, subscriber: u64, back: u16) {
         let transport = World::subscriber(subscriber);
         let Some(highest) = self.seen.get(&transport).and_then(|seen| seen.highest) else { return };
-        let wanted = (highest as u16).wrapping_sub(back);
-        let sent = self.world.rtcp(transport, |rtcp| assert!(rtcp.nack(1, 5000, [wanted])));
+        let sent = self.world.nack(transport, highest, back);
         self.take(&sent);
     }
 }

@@ -396,6 +396,13 @@ impl World {
     }
 
     /// Gives the room RTCP; returns the media that left because of it.
+    /// A subscriber asks again for the packet `back` numbers before the newest one that it got.
+    pub(crate) fn nack(&mut self, from: TransportId, highest: u64, back: u16) -> Vec<Sent> {
+        let wanted = (highest as u16).wrapping_sub(back);
+
+        self.rtcp(from, |rtcp| assert!(rtcp.nack(1, 5000, [wanted])))
+    }
+
     pub(crate) fn rtcp(
         &mut self,
         from: TransportId,

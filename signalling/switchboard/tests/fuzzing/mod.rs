@@ -3,7 +3,10 @@
 //! The targets in `tests/fuzz` and the replay of their seeds share them.
 #![allow(dead_code, reason = "a fuzz target uses its own function only")]
 
-use relay_wire::control::{Codec, Fingerprint, Hash, Opened};
+#[path = "../opened/mod.rs"]
+mod opened;
+
+use relay_wire::control::Codec;
 use signalling_switchboard::sdp::{
     self, Description, FRAGMENT_BYTES_MAX, Fragment, Local, Receive, SDP_BYTES_MAX,
 };
@@ -14,7 +17,7 @@ pub(crate) type Target = fn(&[u8]);
 /// All targets by name: `tests/fuzz/fuzz_targets/NAME.rs`, `tests/fuzz/seeds/NAME/`.
 pub(crate) const TARGETS: [(&str, Target); 2] = [("fragment", fragment), ("sdp", description)];
 
-const CODECS: [Codec; 5] = [Codec::Vp8, Codec::H264, Codec::Vp9, Codec::Av1, Codec::Opus];
+const CODECS: [Codec; 5] = Codec::ALL;
 
 /// Fragments of session descriptions, as `PATCH` brings them.
 pub(crate) fn fragment(bytes: &[u8]) {
@@ -33,14 +36,7 @@ pub(crate) fn description(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let Ok(offer) = Description::parse(&text) else { return };
     assert!(text.len() <= SDP_BYTES_MAX);
-    let opened = Opened {
-        shard: 0,
-        ufrag: "00abcdefgh".into(),
-        pwd: "0123456789abcdef0123456789abcdef".into(),
-        fingerprint: Fingerprint { hash: Hash::Sha256, digest: vec![9; 32] },
-        candidates: Vec::new(),
-        candidates_tcp: Vec::new(),
-    };
+    let opened = opened::opened();
     let local = || Local { transport: &opened, session: 1, version: 1, data_message_bytes: 65_535 };
     let receive = vec![Some(Receive::default()); offer.sections.len()];
     let answer = sdp::answer(&offer, local(), &CODECS, &receive).sdp;

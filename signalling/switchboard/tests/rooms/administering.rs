@@ -229,10 +229,7 @@ fn a_participant_gets_another_name_metadata_and_attributes() {
 fn who_may_publish_no_more_loses_its_tracks_at_once() {
     let mut world = World::new();
     let (alice, bob) = (world.join("alice"), world.join("bob"));
-    let (sid, track) = world.publish_camera(&alice);
-    world.answer_offers(&bob, |sdp| script::answer_to(sdp, "answ"));
-    world.read(&bob);
-    world.commands();
+    let (sid, track) = world.publish_watched_camera(&alice, &bob);
     permit(&mut world, &alice, |permission| {
         permission.can_publish_sources = vec![TrackSource::Microphone as i32];
     });
@@ -276,10 +273,7 @@ fn who_may_subscribe_no_more_receives_nothing_until_it_may_again() {
 fn who_hides_leaves_as_the_others_see_it() {
     let mut world = World::new();
     let (alice, bob) = (world.join("alice"), world.join("bob"));
-    world.publish_camera(&alice);
-    world.answer_offers(&bob, |sdp| script::answer_to(sdp, "answ"));
-    world.read(&bob);
-    world.commands();
+    world.publish_watched_camera(&alice, &bob);
     permit(&mut world, &alice, |permission| permission.hidden = true);
     let gone = info_of(&world.read(&bob), "alice").unwrap();
     assert_eq!((gone.state(), gone.tracks.len()), (State::Disconnected, 0));

@@ -201,10 +201,7 @@ fn mute_reaches_the_relay_and_everybody() {
 fn inactive_line_unpublishes_and_may_carry_another_track() {
     let mut world = World::new();
     let (alice, bob) = (world.join("alice"), world.join("bob"));
-    let (sid, track) = world.publish_camera(&alice);
-    world.answer_offers(&bob, |sdp| script::answer_to(sdp, "answ"));
-    world.read(&bob);
-    world.commands();
+    let (sid, track) = world.publish_watched_camera(&alice, &bob);
 
     world.say(&alice, script::offer(2, &[Line::video("1", "cam").inactive()], "publ"));
     assert!(world.commands().contains(&Command::Unpublish(track)));

@@ -319,6 +319,20 @@ impl World {
     }
 
     /// Announces, offers and starts a camera with three layers; gives its sid and the relay's id.
+    /// Publishes a camera that somebody else receives already; everybody has read everything.
+    pub(crate) fn publish_watched_camera(
+        &mut self,
+        client: &Client,
+        watcher: &Client,
+    ) -> (String, TrackId) {
+        let published = self.publish_camera(client);
+        self.answer_offers(watcher, |sdp| script::answer_to(sdp, "answ"));
+        self.read(watcher);
+        self.commands();
+
+        published
+    }
+
     pub(crate) fn publish_camera(&mut self, client: &Client) -> (String, TrackId) {
         let (sid, track) = self.offer_camera(client, "cam", "1");
         self.event(Event::Started(track, Codec::Vp8));
