@@ -47,6 +47,17 @@ pub struct Report {
     pub faults: Vec<String>,
 }
 
+impl Report {
+    /// Adds what another stream brought.
+    pub fn add(&mut self, other: &Self) {
+        self.frames += other.frames;
+        self.keyframes += other.keyframes;
+        self.undecodable += other.undecodable;
+        self.lost += other.lost;
+        self.switches += other.switches;
+    }
+}
+
 /// A packet as it came.
 pub(crate) struct Arrived<'a> {
     pub(crate) codec: Codec,

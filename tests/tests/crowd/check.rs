@@ -92,9 +92,5 @@ fn check_faults(seed: u64, name: &str, screen: &Screen, sum: &mut Report) {
     let report = screen.decoder.report();
     let (publisher, kind) = (&screen.publisher, screen.kind);
     assert!(report.faults.is_empty(), "seed {seed}: {name} <- {publisher} {kind:?}: {report:#?}");
-    sum.frames += report.frames;
-    sum.keyframes += report.keyframes;
-    sum.undecodable += report.undecodable;
-    sum.lost += report.lost;
-    sum.switches += report.switches;
+    sum.add(report);
 }
