@@ -1,7 +1,7 @@
 //! Fragments of session descriptions: trickled candidates, ICE restarts (RFC 8840, section 9).
 
 use super::SdpError;
-use super::parse::ice_text;
+use super::parse::{ice_pwd, ice_ufrag};
 use super::write::{candidates, media_name};
 use super::{Description, SectionKind};
 use relay_wire::control::Opened;
@@ -43,8 +43,8 @@ impl Fragment {
 
         match (ufrag, pwd) {
             (Some(ufrag), Some(pwd)) => {
-                let ufrag = ice_text(ufrag.trim()).ok_or(SdpError::Transport)?;
-                let pwd = ice_text(pwd.trim()).ok_or(SdpError::Transport)?;
+                let ufrag = ice_ufrag(ufrag.trim()).ok_or(SdpError::Transport)?;
+                let pwd = ice_pwd(pwd.trim()).ok_or(SdpError::Transport)?;
                 Ok(Self { credentials: Some((ufrag, pwd)) })
             }
             (None, None) if known => Ok(Self { credentials: None }),

@@ -141,8 +141,8 @@ impl Transport {
     fn read(&mut self, attribute: &Attribute) {
         let value = attribute.value.as_deref().map_or("", str::trim);
         match attribute.attribute.as_str() {
-            "ice-ufrag" => self.ufrag = Some(ice_text(value)),
-            "ice-pwd" => self.pwd = Some(ice_text(value)),
+            "ice-ufrag" => self.ufrag = Some(ice_ufrag(value)),
+            "ice-pwd" => self.pwd = Some(ice_pwd(value)),
             "fingerprint" => {
                 let found = fingerprint(value);
                 let stronger = strength(found.as_ref()) > strength(self.fingerprint.as_ref());
@@ -181,10 +181,19 @@ fn setup(value: &str) -> Option<Setup> {
     }
 }
 
-/// A user name fragment or password, if it can be one.
-pub(super) fn ice_text(value: &str) -> Option<String> {
+/// A user name fragment, if it can be one (RFC 8839, section 5.4).
+pub(super) fn ice_ufrag(value: &str) -> Option<String> {
+    ice_text(value, 4)
+}
+
+/// A password, if it can be one (RFC 8839, section 5.4).
+pub(super) fn ice_pwd(value: &str) -> Option<String> {
+    ice_text(value, 22)
+}
+
+fn ice_text(value: &str, least: usize) -> Option<String> {
     let plain = value.bytes().all(|byte| byte.is_ascii_graphic());
-    (plain && (4..=ICE_BYTES_MAX).contains(&value.len())).then(|| value.into())
+    (plain && (least..=ICE_BYTES_MAX).contains(&value.len())).then(|| value.into())
 }
 
 fn strength(fingerprint: Option<&Fingerprint>) -> usize {
