@@ -13,7 +13,7 @@ use signalling_server::token::{Claims, mint};
 
 const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n\
     m=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\na=sendonly\r\n\
-    a=ice-ufrag:publ\r\na=ice-pwd:publpasswordpassword\r\na=setup:actpass\r\na=rtcp-mux\r\n\
+    a=ice-ufrag:publ\r\na=ice-pwd:publpasswordpasswordpassword\r\na=setup:actpass\r\na=rtcp-mux\r\n\
     a=fingerprint:sha-256 02:02:02:02:02:02:02:02:02:02:02:02:02:02:02:02:02:02:02:02:02:02:02:\
     02:02:02:02:02:02:02:02:02\r\na=rtpmap:111 opus/48000/2\r\n";
 const SDP: &str = "Content-Type: application/sdp\r\n";
@@ -109,7 +109,7 @@ async fn resource_takes_candidates_restarts_and_its_end() {
     let world = World::new().await;
     let (path, etag) = opened(&world).await;
     let own = bearer("obs") + FRAGMENT;
-    let trickle = "a=ice-ufrag:publ\r\na=ice-pwd:publpasswordpassword\r\n";
+    let trickle = "a=ice-ufrag:publ\r\na=ice-pwd:publpasswordpasswordpassword\r\n";
     let with = |tag: &str| format!("{own}If-Match: {tag}\r\n");
 
     let taken = ask(&world, "PATCH", &path, &with(&etag), trickle).await;
@@ -120,7 +120,7 @@ async fn resource_takes_candidates_restarts_and_its_end() {
     assert_eq!(ask(&world, "PATCH", &path, &wrong, trickle).await.status, 415);
     assert_eq!(ask(&world, "PATCH", &path, &with("*"), "nonsense").await.status, 400);
 
-    let restart = "a=ice-ufrag:anew\r\na=ice-pwd:anewpasswordpassword\r\n";
+    let restart = "a=ice-ufrag:anew\r\na=ice-pwd:anewpasswordpasswordpassword\r\n";
     let anew = ask(&world, "PATCH", &path, &with("*"), restart).await;
     assert_eq!(anew.status, 200);
     assert!(anew.has("content-type: application/trickle-ice-sdpfrag"));

@@ -35,7 +35,7 @@ impl<'a> Line<'a> {
 /// A publisher's offer with a data channel line and these.
 pub(crate) fn offer(id: u32, lines: &[Line<'_>], ufrag: &str) -> Say {
     let transport = format!(
-        "c=IN IP4 0.0.0.0\r\na=ice-ufrag:{ufrag}\r\na=ice-pwd:{ufrag}passwordpassword\r\n\
+        "c=IN IP4 0.0.0.0\r\na=ice-ufrag:{ufrag}\r\na=ice-pwd:{ufrag}passwordpasswordpassword\r\n\
          a=fingerprint:{FINGERPRINT}\r\na=setup:actpass\r\n"
     );
     let mut sdp = String::from("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n");
@@ -99,7 +99,9 @@ pub(crate) fn answer_to(offer: &str, ufrag: &str) -> String {
             "a=sendonly" => "a=recvonly".into(),
             "a=setup:passive" => "a=setup:active".into(),
             _ if line.starts_with("a=ice-ufrag") => format!("a=ice-ufrag:{ufrag}"),
-            _ if line.starts_with("a=ice-pwd") => format!("a=ice-pwd:{ufrag}passwordpassword"),
+            _ if line.starts_with("a=ice-pwd") => {
+                format!("a=ice-pwd:{ufrag}passwordpasswordpassword")
+            }
             _ if line.starts_with("a=fingerprint") => format!("a=fingerprint:{FINGERPRINT}"),
             _ => line.to_owned(),
         };

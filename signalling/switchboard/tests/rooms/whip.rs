@@ -226,8 +226,8 @@ fn candidates_are_taken_and_preconditions_hold() {
     let mut world = World::new();
     let (resource, etag, _) = publish(&mut world, "obs");
     let tag = format!("\"{etag}\"");
-    let trickle = "a=ice-ufrag:publ\r\na=ice-pwd:publpasswordpassword\r\nm=audio 9 RTP/AVP 0\r\n\
-                   a=mid:0\r\na=candidate:1 1 udp 1 192.0.2.1 9 typ host\r\n";
+    let trickle = "a=ice-ufrag:publ\r\na=ice-pwd:publpasswordpasswordpassword\r\n\
+        m=audio 9 RTP/AVP 0\r\na=mid:0\r\na=candidate:1 1 udp 1 192.0.2.1 9 typ host\r\n";
     let mut ask = |tag: Option<&str>, text| world.session(patch("obs", &resource, tag, text));
 
     assert_eq!(ask(Some(&tag), trickle), SessionReply::Trickled);
@@ -248,7 +248,7 @@ fn ice_restart_gives_new_credentials_and_another_entity_tag() {
     let mut world = World::new();
     let (resource, etag, sdp) = publish(&mut world, "obs");
     world.commands();
-    let restart = "a=ice-ufrag:anew\r\na=ice-pwd:anewpasswordpassword\r\n";
+    let restart = "a=ice-ufrag:anew\r\na=ice-pwd:anewpasswordpasswordpassword\r\n";
     let reply = world.session(patch("obs", &resource, Some("*"), restart));
 
     let SessionReply::Restarted { etag: next, fragment } = reply else { panic!("{reply:?}") };
@@ -268,7 +268,7 @@ fn restart_that_the_relay_refuses_leaves_the_session() {
     let mut world = World::new();
     let (resource, etag, _) = publish(&mut world, "obs");
     world.refuse = |c| matches!(c, Command::RestartIce(_)).then_some(Refusal::Full);
-    let restart = "a=ice-ufrag:anew\r\na=ice-pwd:anewpasswordpassword\r\n";
+    let restart = "a=ice-ufrag:anew\r\na=ice-pwd:anewpasswordpasswordpassword\r\n";
     let asked = patch("obs", &resource, Some("*"), restart);
     assert_eq!(refused(&mut world, asked).status(), 503);
 
@@ -281,7 +281,7 @@ fn second_restart_is_refused_while_the_first_is_under_way() {
     let mut world = World::new();
     let (resource, ..) = publish(&mut world, "obs");
     world.silent = true;
-    let restart = "a=ice-ufrag:anew\r\na=ice-pwd:anewpasswordpassword\r\n";
+    let restart = "a=ice-ufrag:anew\r\na=ice-pwd:anewpasswordpasswordpassword\r\n";
     world.ask_session(patch("obs", &resource, Some("*"), restart));
     let asked = patch("obs", &resource, Some("*"), restart);
     let error = refused(&mut world, asked);
