@@ -2,9 +2,12 @@
 
 mod cpu;
 mod directory;
+mod net;
 mod report;
 mod room;
 mod server;
+mod stamp;
+mod tally;
 mod token;
 mod turn;
 

@@ -1,8 +1,8 @@
 //! The command line of `millrace-bench turn`, and the scenarios that it asks for.
 
 use super::client::Transport;
-use super::stamp::PAYLOAD_MIN;
 use super::stun::Framing;
+use crate::stamp::PAYLOAD_MIN;
 use clap::ValueEnum;
 use serde::Serialize;
 use std::net::SocketAddr;

@@ -3,8 +3,8 @@
 //! It speaks just enough TURN for the same clients to use it: nobody is asked who he is, nothing
 //! expires, a channel's number is an index.
 
-use super::datagrams::{Receiver, Sends, Train};
-use super::sockets::{self, Readiness};
+use crate::net::datagrams::{Receiver, Sends, Train};
+use crate::net::sockets::{self, Readiness};
 use anyhow::{Context, Result};
 use relay_wire::ChannelHeader;
 use relay_wire::stun::{Class, Message, Method, Writer};

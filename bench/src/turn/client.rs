@@ -1,11 +1,11 @@
 //! A client with its allocation: one 5-tuple, by UDP, TCP or TLS.
 
-use super::address;
-use super::datagrams::{Receiver, Sends};
 use super::exchange;
-use super::sockets;
 use super::stream::Stream;
 use super::stun::{Answer, Credentials, Request, Session};
+use crate::net::address;
+use crate::net::datagrams::{Receiver, Sends};
+use crate::net::sockets;
 use anyhow::{Context, Result};
 use serde::Serialize;
 use std::io::{self, ErrorKind};

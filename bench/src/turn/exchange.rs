@@ -1,9 +1,9 @@
 //! Requests of many clients at once, with retransmission, credentials and clear refusals.
 
 use super::client::{Client, Target, failed};
-use super::datagrams::Receiver;
-use super::sockets::{readable, wait};
 use super::stun::{Answer, Request};
+use crate::net::datagrams::Receiver;
+use crate::net::sockets::{readable, wait};
 use anyhow::{Result, bail};
 use std::time::{Duration, Instant};
 

@@ -1,13 +1,13 @@
 //! Strangers: requests without credentials from many sources, and what they leave behind.
 
-use super::address;
-use super::datagrams::Receiver;
 use super::figures::{Metric, Sample, Unit};
 use super::memory::Memory;
-use super::sockets::{readable, wait};
 use super::stun::{self, Probe};
 use super::subject::Running;
 use crate::cpu::CpuTime;
+use crate::net::address;
+use crate::net::datagrams::Receiver;
+use crate::net::sockets::{readable, wait};
 use anyhow::{Context, Result};
 use std::net::UdpSocket;
 use std::thread;

@@ -2,14 +2,14 @@
 
 use super::args::{Direction, Scenario};
 use super::client::{self, Client, Target, Transport, Wire};
-use super::datagrams::{Receiver, Sends};
 use super::exchange;
 use super::flow::{self, Flow, Sink};
-use super::pour::{self, packets_of_entry};
-use super::sockets::{self, Readiness, readable, wait};
-use super::stamp::{self, Stamp};
 use super::stun::{self, Framing, Request};
-use super::tally::Tally;
+use crate::net::datagrams::{Receiver, Sends};
+use crate::net::pour::{self, packets_of_entry};
+use crate::net::sockets::{self, Readiness, readable, wait};
+use crate::stamp::{self, Stamp};
+use crate::tally::Tally;
 use anyhow::{Context, Result, bail};
 use std::net::{SocketAddr, UdpSocket};
 use std::thread;

@@ -1,12 +1,10 @@
 //! `millrace-bench turn`: what it costs a TURN server to relay packets and to keep allocations.
 
-mod address;
 mod allocations;
 mod args;
 pub(crate) mod bare;
 mod client;
 mod coturn;
-mod datagrams;
 mod exchange;
 mod figures;
 mod flood;
@@ -14,16 +12,12 @@ mod flow;
 mod limits;
 mod load;
 mod memory;
-mod pour;
 mod report;
 mod run;
 mod saturate;
-mod sockets;
-mod stamp;
 mod stream;
 mod stun;
 mod subject;
-mod tally;
 
 pub(crate) use args::Args;
 

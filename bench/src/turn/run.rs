@@ -3,10 +3,10 @@
 use super::args::Scenario;
 use super::figures::{Metric, Sample, Unit};
 use super::load::Load;
-use super::stamp;
 use super::subject::Running;
-use super::tally::Tally;
 use crate::cpu::{self, CpuTime};
+use crate::stamp;
+use crate::tally::Tally;
 use anyhow::Result;
 use std::time::{Duration, Instant};
 

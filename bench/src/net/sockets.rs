@@ -11,7 +11,7 @@ const READY_MAX: usize = 256;
 const MEMINFO_DROPS: usize = 8;
 
 /// Sets a socket up: never blocks, large buffers, and trains (`UDP_GRO`) if `trains`.
-pub(super) fn prepare(socket: &UdpSocket, trains: bool) -> io::Result<()> {
+pub(crate) fn prepare(socket: &UdpSocket, trains: bool) -> io::Result<()> {
     socket.set_nonblocking(true)?;
     if trains {
         set_option(socket, libc::SOL_UDP, libc::UDP_GRO, 1)?;
@@ -22,7 +22,7 @@ pub(super) fn prepare(socket: &UdpSocket, trains: bool) -> io::Result<()> {
 }
 
 /// Lets the kernel tell when each datagram came.
-pub(super) fn tell_receive_times(socket: &UdpSocket) -> io::Result<()> {
+pub(crate) fn tell_receive_times(socket: &UdpSocket) -> io::Result<()> {
     set_option(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)
 }
 
@@ -40,7 +40,7 @@ fn enlarge_buffers(socket: &UdpSocket) {
 }
 
 /// Datagrams that a socket dropped because its buffer was full.
-pub(super) fn receive_drops(socket: &UdpSocket) -> u64 {
+pub(crate) fn receive_drops(socket: &UdpSocket) -> u64 {
     const SO_MEMINFO: i32 = 55;
     let mut words = [0_u32; MEMINFO_DROPS + 1];
     let mut len = size_of_val(&words) as libc::socklen_t;
@@ -59,7 +59,7 @@ pub(super) fn receive_drops(socket: &UdpSocket) -> u64 {
 }
 
 /// Many sockets of which few are ready: waiting costs by those, not by all.
-pub(super) struct Readiness {
+pub(crate) struct Readiness {
     epoll: OwnedFd,
     events: Vec<libc::epoll_event>,
     ready: usize,
@@ -67,7 +67,7 @@ pub(super) struct Readiness {
 
 impl Readiness {
     /// Watches no socket yet.
-    pub(super) fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         // SAFETY: this call has no pointers.
         let fd = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
         if fd < 0 {
@@ -84,7 +84,7 @@ impl Readiness {
     }
 
     /// Watches a socket too; `token` is what tells of it.
-    pub(super) fn watch(&self, socket: &impl AsRawFd, token: usize) -> io::Result<()> {
+    pub(crate) fn watch(&self, socket: &impl AsRawFd, token: usize) -> io::Result<()> {
         let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: token as u64 };
         let (epoll, fd) = (self.epoll.as_raw_fd(), socket.as_raw_fd());
         // SAFETY: the pointer is that of a live event, which the call only reads.
@@ -94,7 +94,7 @@ impl Readiness {
     }
 
     /// Waits until one can be read, at most for a time, to the millisecond.
-    pub(super) fn wait(&mut self, timeout: Duration) -> io::Result<()> {
+    pub(crate) fn wait(&mut self, timeout: Duration) -> io::Result<()> {
         let milliseconds = timeout.as_millis().try_into().unwrap_or(i32::MAX);
         // SAFETY: the pointer and the length are those of a live vector.
         let ready = unsafe {
@@ -111,7 +111,7 @@ impl Readiness {
     }
 
     /// The tokens of those that the last wait found.
-    pub(super) fn ready(&self) -> impl Iterator<Item = usize> + use<'_> {
+    pub(crate) fn ready(&self) -> impl Iterator<Item = usize> + use<'_> {
         self.events[..self.ready].iter().map(|event| event.u64 as usize)
     }
 }
@@ -123,7 +123,7 @@ impl AsRawFd for Readiness {
 }
 
 /// Waits until one of these can be read, at most for a time; the number that can.
-pub(super) fn wait(polls: &mut [libc::pollfd], timeout: Duration) -> io::Result<usize> {
+pub(crate) fn wait(polls: &mut [libc::pollfd], timeout: Duration) -> io::Result<usize> {
     let timespec = libc::timespec {
         tv_sec: timeout.as_secs().try_into().unwrap_or(libc::time_t::MAX),
         tv_nsec: timeout.subsec_nanos().into(),
@@ -148,7 +148,7 @@ pub(super) fn wait(polls: &mut [libc::pollfd], timeout: Duration) -> io::Result<
 }
 
 /// What to wait for on a descriptor: that it can be read.
-pub(super) fn readable(socket: &impl AsRawFd) -> libc::pollfd {
+pub(crate) fn readable(socket: &impl AsRawFd) -> libc::pollfd {
     libc::pollfd { fd: socket.as_raw_fd(), events: libc::POLLIN, revents: 0 }
 }
 

@@ -3,31 +3,31 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Bytes of the shortest payload: a stamp and a checksum.
-pub(super) const PAYLOAD_MIN: usize = LEN + CHECKSUM_LEN;
+pub(crate) const PAYLOAD_MIN: usize = LEN + CHECKSUM_LEN;
 const LEN: usize = 24;
 const CHECKSUM_LEN: usize = 4;
 const MAGIC: [u8; 4] = *b"mrt1";
 
 /// Nanoseconds since 1970: the clock of the kernel's receive times.
-pub(super) fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     since.as_nanos() as u64
 }
 
 /// A packet's identity and birth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stamp {
+pub(crate) struct Stamp {
     /// Index of the flow.
-    pub(super) flow: u32,
+    pub(crate) flow: u32,
     /// Counts this flow's packets from 0.
-    pub(super) number: u64,
+    pub(crate) number: u64,
     /// When it was sent, in nanoseconds since 1970.
-    pub(super) sent: u64,
+    pub(crate) sent: u64,
 }
 
 impl Stamp {
     /// Appends a payload of `size` bytes, at least `PAYLOAD_MIN`.
-    pub(super) fn append(self, size: usize, out: &mut Vec<u8>) {
+    pub(crate) fn append(self, size: usize, out: &mut Vec<u8>) {
         let start = out.len();
         out.extend_from_slice(&MAGIC);
         out.extend_from_slice(&self.flow.to_be_bytes());
@@ -39,7 +39,7 @@ impl Stamp {
     }
 
     /// Reads a payload of `size` bytes; `None` if a single bit of it is not as it was sent.
-    pub(super) fn read(payload: &[u8], size: usize) -> Option<Self> {
+    pub(crate) fn read(payload: &[u8], size: usize) -> Option<Self> {
         let (content, checksum) = payload.split_last_chunk()?;
         let whole = payload.len() == size
             && crc32fast::hash(content) == u32::from_be_bytes(*checksum)

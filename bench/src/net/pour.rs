@@ -1,14 +1,14 @@
 //! Bursts into sockets and whatever comes out of them.
 
 use super::datagrams::{Receiver, Sends};
-use super::stamp;
-use super::tally::Tally;
+use crate::stamp;
+use crate::tally::Tally;
 use socket2::SockAddr;
 use std::io::{self, ErrorKind};
 use std::net::UdpSocket;
 
 /// Appends a burst: as one train, or as single datagrams.
-pub(super) fn push(
+pub(crate) fn push(
     sends: &mut Sends,
     to: Option<&SockAddr>,
     (burst, segment, bytes): (u16, bool, usize),
@@ -24,12 +24,12 @@ pub(super) fn push(
 }
 
 /// Packets of one entry that `push` appends.
-pub(super) fn packets_of_entry(burst: u16, segment: bool) -> u64 {
+pub(crate) fn packets_of_entry(burst: u16, segment: bool) -> u64 {
     if segment { burst.into() } else { 1 }
 }
 
 /// Sends what waits, entries of `packets` each; what a full socket does not take is held back.
-pub(super) fn flush(
+pub(crate) fn flush(
     sends: &mut Sends,
     socket: &UdpSocket,
     packets: u64,
@@ -48,7 +48,7 @@ pub(super) fn flush(
 }
 
 /// Receives all that a socket has, datagram by datagram, with the time of each.
-pub(super) fn receive_all(
+pub(crate) fn receive_all(
     receiver: &mut Receiver,
     socket: &UdpSocket,
     mut each: impl FnMut(&[u8], u64),

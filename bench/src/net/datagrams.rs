@@ -25,7 +25,7 @@ struct Ancillary {
 const NOTHING: Ancillary = Ancillary { name: [0; NAME_BYTES + 4], control: [0; CONTROL_BYTES] };
 
 /// Memory for receiving batches.
-pub(super) struct Receiver {
+pub(crate) struct Receiver {
     payloads: Vec<u8>,
     ancillary: Vec<Ancillary>,
     vectors: Vec<libc::iovec>,
@@ -34,25 +34,25 @@ pub(super) struct Receiver {
 }
 
 /// A datagram, or a train of one sender's that the kernel glued together.
-pub(super) struct Train<'a> {
+pub(crate) struct Train<'a> {
     /// Whose it is.
-    pub(super) from: SocketAddr,
+    pub(crate) from: SocketAddr,
     /// When the kernel got it, in nanoseconds since 1970; `None` unless its socket tells.
-    pub(super) at: Option<u64>,
+    pub(crate) at: Option<u64>,
     bytes: &'a [u8],
     segment: usize,
 }
 
 impl<'a> Train<'a> {
     /// Its datagrams in order.
-    pub(super) fn datagrams(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+    pub(crate) fn datagrams(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         self.bytes.chunks(self.segment)
     }
 }
 
 impl Receiver {
     /// Memory for a batch of trains.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut receiver = Self {
             payloads: vec![0; BATCH * TRAIN_BYTES],
             ancillary: vec![NOTHING; BATCH],
@@ -75,7 +75,7 @@ impl Receiver {
     }
 
     /// Receives what is there, at most a batch; true if there may be more.
-    pub(super) fn receive(&mut self, socket: &UdpSocket) -> io::Result<bool> {
+    pub(crate) fn receive(&mut self, socket: &UdpSocket) -> io::Result<bool> {
         for (header, ancillary) in self.headers.iter_mut().zip(&mut self.ancillary).take(self.used)
         {
             header.msg_hdr.msg_name = ancillary.name.as_mut_ptr().cast();
@@ -106,7 +106,7 @@ impl Receiver {
     }
 
     /// What the last call received.
-    pub(super) fn trains(&self) -> impl Iterator<Item = Train<'_>> {
+    pub(crate) fn trains(&self) -> impl Iterator<Item = Train<'_>> {
         (0..self.used).filter_map(|index| {
             let header = &self.headers[index];
             let ancillary = &self.ancillary[index];
@@ -123,7 +123,7 @@ impl Receiver {
 
 /// Datagrams to send, gathered.
 #[derive(Default)]
-pub(super) struct Sends {
+pub(crate) struct Sends {
     bytes: Vec<u8>,
     entries: Vec<Entry>,
     headers: Vec<libc::mmsghdr>,
@@ -144,7 +144,7 @@ unsafe impl Send for Sends {}
 impl Sends {
     /// Appends what `write` puts into the buffer; it goes to `to`, or where the socket is connected
     /// to, in datagrams of `segment` bytes, or as one.
-    pub(super) fn push(
+    pub(crate) fn push(
         &mut self,
         to: Option<&SockAddr>,
         segment: Option<usize>,
@@ -155,13 +155,13 @@ impl Sends {
     }
 
     /// How many entries wait.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 
     /// Sends all that waits and forgets it; the number of entries that the kernel took, and why it
     /// did not take the next.
-    pub(super) fn flush(&mut self, socket: &UdpSocket) -> (usize, Option<io::Error>) {
+    pub(crate) fn flush(&mut self, socket: &UdpSocket) -> (usize, Option<io::Error>) {
         self.fill();
         let mut done = 0;
         let mut failure = None;

@@ -1,6 +1,6 @@
 //! What was sent and what of it came, packet by packet.
 
-use super::stamp::Stamp;
+use crate::stamp::Stamp;
 use hdrhistogram::Histogram;
 use std::ops::Range;
 
@@ -8,21 +8,21 @@ use std::ops::Range;
 const LATENCY_MAX_NS: u64 = 10_000_000_000;
 
 /// Counts packets by the stamps in them.
-pub(super) struct Tally {
+pub(crate) struct Tally {
     /// Times of sending that count, in nanoseconds since 1970.
     window: Range<u64>,
     /// Packets that were sent in the window.
-    pub(super) sent: u64,
+    pub(crate) sent: u64,
     /// Different ones of them that came, whole and where they should.
-    pub(super) received: u64,
+    pub(crate) received: u64,
     /// Packets that came again.
-    pub(super) duplicates: u64,
+    pub(crate) duplicates: u64,
     /// Packets that came behind a later one of their flow.
-    pub(super) reordered: u64,
+    pub(crate) reordered: u64,
     /// Packets that came changed, or to the wrong receiver.
-    pub(super) corrupted: u64,
+    pub(crate) corrupted: u64,
     /// From the stamp to the kernel's receive time, in nanoseconds.
-    pub(super) latency: Histogram<u64>,
+    pub(crate) latency: Histogram<u64>,
     flows: Vec<Seen>,
 }
 
@@ -36,7 +36,7 @@ struct Seen {
 
 impl Tally {
     /// A tally for packets of `flows` flows that are sent from `start` on, until `close`.
-    pub(super) fn new(flows: usize, start: u64) -> Self {
+    pub(crate) fn new(flows: usize, start: u64) -> Self {
         let latency = Histogram::new_with_bounds(1, LATENCY_MAX_NS, 3)
             .expect("bounds and digits are what the histogram takes");
 
@@ -53,22 +53,22 @@ impl Tally {
     }
 
     /// Packets sent from `end` on do not count.
-    pub(super) fn close(&mut self, end: u64) {
+    pub(crate) fn close(&mut self, end: u64) {
         self.window.end = end;
     }
 
     /// Packets that did not come at all.
-    pub(super) fn lost(&self) -> u64 {
+    pub(crate) fn lost(&self) -> u64 {
         self.sent.saturating_sub(self.received + self.corrupted)
     }
 
     /// The share of the sent packets that did not come whole.
-    pub(super) fn loss(&self) -> f64 {
+    pub(crate) fn loss(&self) -> f64 {
         self.sent.saturating_sub(self.received) as f64 / self.sent.max(1) as f64
     }
 
     /// Counts a packet that arrived at `now`.
-    pub(super) fn count(&mut self, stamp: Stamp, now: u64) {
+    pub(crate) fn count(&mut self, stamp: Stamp, now: u64) {
         let Some(seen) = self.flows.get_mut(stamp.flow as usize) else {
             self.corrupted += 1;
             return;

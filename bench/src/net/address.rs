@@ -4,10 +4,10 @@ use anyhow::{Context, Result};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 /// Bytes of the largest socket address that is received: `sockaddr_in6`.
-pub(super) const NAME_BYTES: usize = 28;
+pub(crate) const NAME_BYTES: usize = 28;
 
 /// Reads a `sockaddr_in` or `sockaddr_in6`.
-pub(super) fn read_address(name: &[u8]) -> Option<SocketAddr> {
+pub(crate) fn read_address(name: &[u8]) -> Option<SocketAddr> {
     let (family, rest) = name.split_first_chunk::<2>()?;
     let (port, rest) = rest.split_first_chunk::<2>()?;
     let ip = match i32::from(u16::from_ne_bytes(*family)) {
@@ -20,7 +20,7 @@ pub(super) fn read_address(name: &[u8]) -> Option<SocketAddr> {
 }
 
 /// The address that this machine uses towards a server.
-pub(super) fn towards(server: SocketAddr) -> Result<IpAddr> {
+pub(crate) fn towards(server: SocketAddr) -> Result<IpAddr> {
     let any: SocketAddr = match server {
         SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
         SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
@@ -34,7 +34,7 @@ pub(super) fn towards(server: SocketAddr) -> Result<IpAddr> {
 
 /// The `index`-th source address for a server: on IPv4 loopback another /24 each time, which keeps
 /// clients' ports apart from the server's, and spreads them as clients are spread.
-pub(super) fn source(own: IpAddr, index: usize) -> IpAddr {
+pub(crate) fn source(own: IpAddr, index: usize) -> IpAddr {
     match own {
         IpAddr::V4(ip) if ip.is_loopback() => {
             let (second, third) = (1 + index / 256 % 250, index % 256);
