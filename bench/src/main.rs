@@ -1,12 +1,16 @@
 //! The load harness: clients that are not our own dataplane, and what the server spends on them.
 
+mod cost;
 mod cpu;
 mod directory;
+mod figures;
+mod memory;
 mod net;
 mod report;
 mod room;
 mod server;
 mod stamp;
+mod subject;
 mod tally;
 mod token;
 mod turn;

@@ -2,11 +2,11 @@
 
 use super::client::{self, Client};
 use super::exchange;
-use super::figures::{Metric, Sample, Unit};
-use super::memory::Memory;
 use super::stun::Request;
 use super::subject::Running;
 use crate::cpu::CpuTime;
+use crate::figures::{Metric, Sample, Unit};
+use crate::memory::Memory;
 use anyhow::{Context, Result};
 use std::thread;
 use std::time::{Duration, Instant};

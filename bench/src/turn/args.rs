@@ -2,6 +2,7 @@
 
 use super::client::Transport;
 use super::stun::Framing;
+use crate::report::Output;
 use crate::stamp::PAYLOAD_MIN;
 use clap::ValueEnum;
 use serde::Serialize;
@@ -99,12 +100,8 @@ pub(crate) struct Args {
     /// Leaves processes on the processors that the kernel chooses
     #[arg(long)]
     pub(super) no_pin: bool,
-    /// Writes the figures as JSON
-    #[arg(long, value_name = "FILE")]
-    pub(super) json: Option<PathBuf>,
-    /// Writes the tables as a page
-    #[arg(long, value_name = "FILE")]
-    pub(super) html: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) output: Output,
 }
 
 /// Where packets go.

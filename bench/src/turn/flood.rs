@@ -1,10 +1,10 @@
 //! Strangers: requests without credentials from many sources, and what they leave behind.
 
-use super::figures::{Metric, Sample, Unit};
-use super::memory::Memory;
 use super::stun::{self, Probe};
 use super::subject::Running;
 use crate::cpu::CpuTime;
+use crate::figures::{Metric, Sample, Unit};
+use crate::memory::Memory;
 use crate::net::address;
 use crate::net::datagrams::Receiver;
 use crate::net::sockets::{readable, wait};

@@ -6,13 +6,10 @@ pub(crate) mod bare;
 mod client;
 mod coturn;
 mod exchange;
-mod figures;
 mod flood;
 mod flow;
 mod limits;
 mod load;
-mod memory;
-mod report;
 mod run;
 mod saturate;
 mod stream;
@@ -21,12 +18,12 @@ mod subject;
 
 pub(crate) use args::Args;
 
+use crate::figures::{Findings, Sample, Unit};
+use crate::report::Circumstances;
 use anyhow::{Context, Result};
 use args::Scenario;
 use client::Transport;
-use figures::{Findings, Sample};
 use limits::Cpus;
-use report::Circumstances;
 use std::time::Duration;
 use subject::{Running, Subject};
 
@@ -47,13 +44,16 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     limits::provide_descriptors(needed)?;
     let coturn = subjects.contains(&Subject::Coturn).then(coturn::version).transpose()?;
     let cpus = Cpus::divide(!args.no_pin)?;
-    let circumstances = Circumstances::read(args, &cpus, coturn.as_deref());
+    let pinned = if cpus.are_divided() { "server first, client last" } else { "no" };
+    let mut more = vec![("pinned", pinned.to_owned())];
+    more.extend(coturn.map(|version| ("coturn", version)));
+    let circumstances = Circumstances::read(args.seconds, args.repeat, more);
 
     let mut all = Vec::new();
     let result = experiments.iter().enumerate().try_for_each(|(index, experiment)| {
         eprintln!("[{}/{}] {}", index + 1, experiments.len(), experiment.title(args));
         let subjects: Vec<_> = subjects.iter().copied().filter(|s| experiment.suits(*s)).collect();
-        let names = subjects.iter().map(|subject| subject.name()).collect();
+        let names = subjects.iter().map(|subject| subject.name().to_owned()).collect();
         let mut findings = Findings::new(experiment.title(args), names);
         let result = repeat(args, &cpus, experiment, &subjects, &mut findings);
         if !findings.is_empty() {
@@ -62,7 +62,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         result
     });
     if !all.is_empty() {
-        report::show(args, &all, &circumstances)?;
+        args.output.show("TURN", &all, &circumstances)?;
     }
 
     result
@@ -115,7 +115,7 @@ fn repeat(
             if !sample.values.is_empty() {
                 eprintln!("  {}/{} {name}: {}", repetition + 1, args.repeat, sample.summary());
             }
-            findings.add(name, sample);
+            findings.add(name, repetition, sample);
             let ended = running.check();
             ended.and(result).with_context(|| name.to_owned())?;
         }
@@ -128,7 +128,7 @@ impl Experiment {
     fn title(&self, args: &Args) -> String {
         match self {
             Self::Load(scenario) => {
-                let rate = figures::Unit::PerSecond.show(args.rate.into());
+                let rate = Unit::PerSecond.show(args.rate.into());
                 format!("{}, {rate}, {} clients", scenario.title(), scenario.clients)
             }
             Self::Saturation(scenario) => {

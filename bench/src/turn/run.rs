@@ -1,14 +1,14 @@
 //! One measurement of a load: settle, measure, wait for what is on the way, work out figures.
 
 use super::args::Scenario;
-use super::figures::{Metric, Sample, Unit};
 use super::load::Load;
 use super::subject::Running;
-use crate::cpu::{self, CpuTime};
+use crate::cost::{Cost, Meter};
+use crate::figures::{Metric, Sample, Unit};
 use crate::stamp;
 use crate::tally::Tally;
 use anyhow::Result;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Time without a packet after which none is on the way any more.
 const GRACE: Duration = Duration::from_millis(300);
@@ -17,12 +17,6 @@ const CLIENT_BUSY: f64 = 0.9;
 /// Share of the packets that were due and must have been sent.
 const SENT_MIN: f64 = 0.98;
 
-static CPU: Metric = Metric::compared("cpu_us_per_packet", "CPU per packet", Unit::Us);
-static USER: Metric = Metric::plain("user_us_per_packet", "  user", Unit::Us);
-static SYSTEM: Metric = Metric::plain("system_us_per_packet", "  system", Unit::Us);
-static CORES: Metric = Metric::plain("server_cores", "server's processors", Unit::Cores);
-static SOFTIRQ: Metric =
-    Metric::plain("softirq_us_per_packet", "softirq, whole machine, per packet", Unit::Us);
 static RELAYED: Metric = Metric::plain("relayed_per_second", "relayed", Unit::PerSecond);
 static SENT: Metric = Metric::plain("sent", "sent", Unit::Count);
 static RECEIVED: Metric = Metric::plain("received", "received", Unit::Count);
@@ -34,7 +28,6 @@ static CORRUPTED: Metric = Metric::plain("corrupted", "corrupted", Unit::Count);
 static P50: Metric = Metric::compared("latency_p50_us", "latency p50", Unit::Us);
 static P99: Metric = Metric::compared("latency_p99_us", "latency p99", Unit::Us);
 static P999: Metric = Metric::compared("latency_p99_9_us", "latency p99.9", Unit::Us);
-static CLIENT: Metric = Metric::plain("client_cores", "client's processors", Unit::Cores);
 static HELD: Metric = Metric::plain("client_held_back", "not sent by the client", Unit::Count);
 static DROPS: Metric = Metric::plain("client_receive_drops", "dropped by the client", Unit::Count);
 
@@ -42,36 +35,10 @@ static DROPS: Metric = Metric::plain("client_receive_drops", "dropped by the cli
 pub(super) struct Stretch {
     /// Packets by their stamps.
     pub(super) tally: Tally,
-    elapsed: Duration,
+    cost: Cost,
     arrived: u64,
     held_back: u64,
     drops: u64,
-    server: Option<CpuTime>,
-    client: CpuTime,
-    softirq: Duration,
-}
-
-/// What is read before and after.
-struct Reading {
-    server: Option<CpuTime>,
-    client: CpuTime,
-    softirq: Duration,
-    arrived: u64,
-    held_back: u64,
-    at: Instant,
-}
-
-impl Reading {
-    fn now(pid: Option<u32>, load: &Load) -> Result<Self> {
-        Ok(Self {
-            server: pid.map(CpuTime::of).transpose()?,
-            client: CpuTime::of(std::process::id())?,
-            softirq: cpu::softirq()?,
-            arrived: load.arrived,
-            held_back: load.held_back,
-            at: Instant::now(),
-        })
-    }
 }
 
 /// Measures a load at a rate. What was measured until an error comes with it.
@@ -115,26 +82,23 @@ pub(super) fn stretch(
     time: Duration,
 ) -> (Option<Stretch>, Result<()>) {
     let drops = load.receive_drops();
-    let pid = server.pid;
-    let before = match Reading::now(pid, load) {
+    let meter = Meter::new(server.pid, Vec::new());
+    let before = match meter.read() {
         Ok(reading) => reading,
         Err(error) => return (None, Err(error)),
     };
+    let (arrived, held_back) = (load.arrived, load.held_back);
     let mut last = None;
     let mut tally = Tally::new(load.flows(), stamp::now());
-    let mut result = load.drive(rate, time, &mut tally, &mut |_| {
+    let driven = load.drive(rate, time, &mut tally, &mut |_| {
         // The processor time of a server that dies can be read no more.
-        last = pid.map(CpuTime::of).transpose()?;
+        last = meter.server()?;
         server.check()
     });
-    let after = match Reading::now(pid, load) {
-        Ok(reading) => reading,
-        Err(error) => {
-            result = server.check().and(result).and(Err(error));
-            let client = CpuTime::of(std::process::id()).unwrap_or(before.client);
-            let (arrived, held_back) = (load.arrived, load.held_back);
-            Reading { server: last, client, arrived, held_back, at: Instant::now(), ..before }
-        }
+    let (after, result) = match (meter.read(), meter.read_with(last)) {
+        (Ok(after), _) => (after, driven),
+        (Err(error), Ok(after)) => (after, server.check().and(driven).and(Err(error))),
+        (Err(error), Err(_)) => return (None, Err(error)),
     };
     tally.close(stamp::now());
     // After an error there is nobody to wait for, and no second error worth telling.
@@ -142,13 +106,10 @@ pub(super) fn stretch(
 
     let stretch = Stretch {
         tally,
-        elapsed: after.at - before.at,
-        arrived: after.arrived - before.arrived,
-        held_back: after.held_back - before.held_back,
+        cost: after.since(before),
+        arrived: load.arrived - arrived,
+        held_back: load.held_back - held_back,
         drops: load.receive_drops().saturating_sub(drops),
-        server: before.server.zip(after.server).map(|(before, after)| after.since(before)),
-        client: after.client.since(before.client),
-        softirq: after.softirq.saturating_sub(before.softirq),
     };
 
     (Some(stretch), result)
@@ -157,22 +118,22 @@ pub(super) fn stretch(
 impl Stretch {
     /// Packets relayed a second.
     pub(super) fn relayed_per_second(&self) -> f64 {
-        self.arrived as f64 / self.elapsed.as_secs_f64()
+        self.arrived as f64 / self.cost.elapsed.as_secs_f64()
     }
 
     /// The server's processors, if its process is known.
     pub(super) fn server_cores(&self) -> Option<f64> {
-        Some(self.server?.total.as_secs_f64() / self.elapsed.as_secs_f64())
+        self.cost.server_cores()
     }
 
     /// Whether the client could not send what was due, or not receive what came.
     pub(super) fn is_client_the_limit(&self) -> bool {
-        self.client_cores() > CLIENT_BUSY || self.drops > 0 || self.is_held_back()
+        self.cost.client_cores() > CLIENT_BUSY || self.drops > 0 || self.is_held_back()
     }
 
     fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
-        if self.client_cores() > CLIENT_BUSY {
+        if self.cost.client_cores() > CLIENT_BUSY {
             notes.push(
                 "the client was the limit, its processor full: rate and latency are its own; CPU \
                  per packet holds",
@@ -197,22 +158,11 @@ impl Stretch {
         (self.tally.sent as f64) < SENT_MIN * due
     }
 
-    fn client_cores(&self) -> f64 {
-        self.client.total.as_secs_f64() / self.elapsed.as_secs_f64()
-    }
-
     /// The figures.
     pub(super) fn sample(&self) -> Sample {
         let Self { tally, .. } = self;
         let mut sample = Sample::default();
-        let per_packet = |time: Duration| time.as_secs_f64() * 1e6 / self.arrived.max(1) as f64;
-        if let Some(server) = self.server {
-            let (user, system) = server.split();
-            sample.push(&CPU, per_packet(server.total));
-            sample.push(&USER, per_packet(user));
-            sample.push(&SYSTEM, per_packet(system));
-        }
-        sample.push(&SOFTIRQ, per_packet(self.softirq));
+        self.cost.push(&mut sample, self.arrived);
         sample.push(&RELAYED, self.relayed_per_second());
         for (metric, value) in [
             (&SENT, tally.sent),
@@ -228,12 +178,9 @@ impl Stretch {
         for (metric, quantile) in [(&P50, 0.5), (&P99, 0.99), (&P999, 0.999)] {
             sample.push(metric, tally.latency.value_at_quantile(quantile) as f64 / 1e3);
         }
-        if let Some(cores) = self.server_cores() {
-            sample.push(&CORES, cores);
-        }
-        sample.push(&CLIENT, self.client_cores());
         sample.push(&HELD, self.held_back as f64);
         sample.push(&DROPS, self.drops as f64);
+        sample.latency = Some(tally.latency.clone());
         sample.notes = self.notes();
 
         sample

@@ -1,10 +1,10 @@
 //! The highest rate with little loss: doubled until it fails, then halved in between.
 
 use super::args::Scenario;
-use super::figures::{Metric, Sample, Unit};
 use super::load::Load;
 use super::run::{self, Stretch};
 use super::subject::Running;
+use crate::figures::{Metric, Sample, Unit};
 use anyhow::{Result, bail};
 use std::time::Duration;
 

@@ -9,9 +9,10 @@ use crate::directory::Directory;
 use crate::net::address;
 use crate::server::Server;
 use crate::stamp;
+use crate::subject::Process;
 use anyhow::{Context, Result, bail};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Time for a server to answer its first request.
@@ -144,12 +145,6 @@ pub(super) struct Running {
     process: Process,
 }
 
-enum Process {
-    Millrace(Box<Server>),
-    Child { child: Child, _directory: Option<Directory> },
-    Others,
-}
-
 impl Running {
     fn of_others(args: &Args, server: SocketAddr, transport: Transport) -> Result<Self> {
         let user = args.user.as_deref();
@@ -164,19 +159,12 @@ impl Running {
         let own = address::towards(server)?;
         let target = Target { server, transport, credentials, own };
 
-        Ok(Self { target, pid: args.pid, listen: server, process: Process::Others })
+        Ok(Self { target, pid: args.pid, listen: server, process: Process::Others(args.pid) })
     }
 
     /// An error that says so if the server has ended.
     pub(super) fn check(&mut self) -> Result<()> {
-        match &mut self.process {
-            Process::Millrace(server) => server.check(),
-            Process::Child { child, .. } => match child.try_wait()? {
-                Some(status) => bail!("the server ended ({status})"),
-                None => Ok(()),
-            },
-            Process::Others => Ok(()),
-        }
+        self.process.check()
     }
 
     fn wait_until_ready(&mut self) -> Result<()> {
@@ -196,26 +184,6 @@ impl Running {
         }
 
         bail!("no answer in {} s", START_TIMEOUT.as_secs())
-    }
-}
-
-impl Process {
-    fn pid(&self) -> Option<u32> {
-        match self {
-            Self::Millrace(server) => Some(server.pid()),
-            Self::Child { child, .. } => Some(child.id()),
-            Self::Others => None,
-        }
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        if let Self::Child { child, .. } = self {
-            // It may have ended by itself; there is nobody left to tell.
-            let _ = child.kill();
-            let _ = child.wait();
-        }
     }
 }
 

@@ -5,16 +5,16 @@ use std::fs;
 
 /// Memory that a process has now, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Memory {
+pub(crate) struct Memory {
     /// Its share of the pages that it has.
-    pub(super) pss: u64,
+    pub(crate) pss: u64,
     /// All the pages that it has.
-    pub(super) rss: u64,
+    pub(crate) rss: u64,
 }
 
 impl Memory {
     /// Reads what a process has.
-    pub(super) fn of(pid: u32) -> Result<Self> {
+    pub(crate) fn of(pid: u32) -> Result<Self> {
         let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))
             .with_context(|| format!("cannot read the memory of process {pid}"))?;
 

@@ -1,0 +1,70 @@
+//! Figures for people: tables on the terminal, JSON, and one self-contained page.
+
+mod circumstances;
+mod page;
+mod plain;
+mod svg;
+mod table;
+
+pub(crate) use circumstances::Circumstances;
+pub(crate) use page::Page;
+pub(crate) use plain::Report;
+pub(crate) use table::Table;
+
+use crate::figures::Findings;
+use anyhow::{Context, Result};
+use serde::Serialize;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Where figures are written beside the terminal.
+#[derive(clap::Args)]
+pub(crate) struct Output {
+    /// Writes the figures as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Writes the tables as a page
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+}
+
+impl Output {
+    /// Shows findings, and writes them where they are wanted.
+    pub(crate) fn show(
+        &self,
+        title: &str,
+        findings: &[Findings],
+        circumstances: &Circumstances,
+    ) -> Result<()> {
+        let tables: Vec<_> = findings.iter().map(Table::of).collect();
+        for table in &tables {
+            println!("{}", table.text());
+        }
+        if let Some(path) = &self.json {
+            let experiments: Vec<_> = findings.iter().map(Findings::json).collect();
+            let all = serde_json::json!({
+                "circumstances": circumstances,
+                "experiments": experiments,
+            });
+            write_json(path, &all)?;
+        }
+        if let Some(path) = &self.html {
+            let page = Page { title: title.to_owned(), facts: circumstances.facts(), tables };
+            write(path, &page.html())?;
+        }
+
+        Ok(())
+    }
+}
+
+/// Writes figures as JSON, pretty-printed.
+pub(crate) fn write_json(path: &Path, figures: &impl Serialize) -> Result<()> {
+    let mut text = serde_json::to_string_pretty(figures)?;
+    text.push('\n');
+    write(path, &text)
+}
+
+/// Writes a text file, or says which one it could not.
+pub(crate) fn write(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}

@@ -1,0 +1,5 @@
+//! The servers that are measured.
+
+mod process;
+
+pub(crate) use process::Process;
