@@ -5,6 +5,7 @@
 
 pub mod allocations;
 mod client;
+mod fanout;
 mod media;
 mod mischief;
 pub mod model;
@@ -16,6 +17,7 @@ mod turn;
 mod world;
 
 pub use client::Client;
+pub use fanout::{Fanout, Media as FanoutMedia};
 pub use media::{Received, Source};
 pub use mischief::Trick;
 pub use peer::Network;

@@ -59,6 +59,15 @@ impl TurnRelay {
         assert_eq!(sent, 1);
     }
 
+    /// A stranger's Binding request; returns how many packets the shard sent.
+    pub fn binding(&mut self, port: u16) -> usize {
+        let path = Path::udp(self.server, SocketAddr::from(([198, 51, 100, 1], port)));
+        let end =
+            Writer::begin(&mut self.buffer, Class::Request, Method::BINDING, &[1; 12]).finish();
+
+        self.receive(path, end.expect("a whole message"))
+    }
+
     /// Binds a channel.
     pub fn bind(&mut self, client: &TurnClient, number: u16, peer: SocketAddr) {
         let answer = self.ask(client.path, Method::CHANNEL_BIND, |writer| {
@@ -152,7 +161,7 @@ impl Default for TurnRelay {
     }
 }
 
-fn config(server: SocketAddr) -> Config {
+pub(crate) fn config(server: SocketAddr) -> Config {
     let key = rcgen::KeyPair::generate().expect("a key");
     let params = rcgen::CertificateParams::new(vec!["relay".into()]).expect("a name");
     let certificate = params.self_signed(&key).expect("a certificate");
