@@ -1,6 +1,7 @@
 //! Runs the relay's hot functions, to be counted by callgrind: `tests/tests/instructions.rs` runs
 //! this under valgrind, which counts inside `measured` only, and dumps at the end of each call.
-//! The first line names the processor; each other says what was done: name, fan-out, units of work, calls of `measured`.
+//! The first line names the processor; each other says what was done: name, fan-out, units of
+//! work, calls of `measured`.
 
 use millrace_tests::{Fanout, FanoutMedia as Media, TurnRelay};
 use relay_shard::{Profile, SrtpEgress, SrtpIngress, from_keying_material};
