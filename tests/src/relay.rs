@@ -142,7 +142,13 @@ impl Relay {
                 Event::Control(message) => self.messages.push(message),
                 Event::FlowBound(path) => self.tell_flow(index, path, Some(index as u16)),
                 Event::FlowUnbound(path) => self.tell_flow(index, path, None),
-                Event::RelayOpen(_) | Event::RelayClose(_) | Event::HangUp(_) => {}
+                Event::RelayOpen(_)
+                | Event::RelayClose(_)
+                | Event::HangUp(_)
+                | Event::ChannelBound(_)
+                | Event::ChannelUnbound(_)
+                | Event::AllocationStands(_)
+                | Event::AllocationEnded(_) => {}
             }
         }
         for (shard, path, datagram) in over {

@@ -256,7 +256,7 @@ impl<I: Io> Driver<I> {
                     }
                 }
                 Letter::CloseRooms { rooms, done } => self.close_rooms(now, &rooms, done),
-                Letter::Reconfigure(turn) => self.shard.reconfigure(*turn),
+                Letter::Reconfigure(turn) => self.shard.reconfigure(*turn, &mut self.out),
                 Letter::Allocations { which, reply } => {
                     let _ = reply.send(self.shard.allocations(now, which.as_ref()));
                 }
@@ -352,6 +352,10 @@ impl<I: Io> Driver<I> {
             Event::RelayOpen(relayed) => self.opening.push_back(relayed),
             Event::RelayClose(relayed) => self.closing.push_back(relayed),
             Event::HangUp(path) => self.streams.hang_up(&path),
+            Event::ChannelBound(_)
+            | Event::ChannelUnbound(_)
+            | Event::AllocationStands(_)
+            | Event::AllocationEnded(_) => {}
         }
     }
 

@@ -26,5 +26,8 @@ pub use room::Room;
 pub use shard::{ConfigError, Shard};
 pub use srtp::{MasterKey, Profile, SrtpEgress, SrtpIngress, from_keying_material};
 pub use stats::{Counters, DropReason, Drops};
-pub use turn::{AllocationInfo, Ledger, Quota, Reached, Selector, TurnConfig};
-pub use turn::{TurnCounters, TurnRefusal, Unlimited, Unreachable};
+pub use turn::{
+    AllocationInfo, Binding, BindingKey, Ledger, NotAdopted, Offloaded, Quota, Reached,
+};
+pub use turn::{Selector, Standing, Traffic, TurnConfig, TurnCounters, TurnRefusal, Unlimited};
+pub use turn::{Unreachable, keeper};

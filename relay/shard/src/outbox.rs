@@ -1,6 +1,6 @@
 //! What a turn caused: packets to send, packets of other shards, events. The driver drains it.
 
-use crate::{DropReason, Drops, Packet, Path, Via};
+use crate::{Binding, BindingKey, DropReason, Drops, Packet, Path, Standing, Via};
 use relay_wire::control::Message;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -27,6 +27,15 @@ pub enum Event {
     RelayClose(SocketAddr),
     /// Close the client's connection on this path, after what it was sent.
     HangUp(Path),
+    /// What this channel carries may be relayed without the shard, until it expires; told again
+    /// with each refresh.
+    ChannelBound(Binding),
+    /// This channel, which was told of, may not be relayed without the shard any more.
+    ChannelUnbound(BindingKey),
+    /// An allocation stands like this from now on: what `Shard::adopt` goes on with.
+    AllocationStands(Box<Standing>),
+    /// The allocation of this number, which was told of, ended.
+    AllocationEnded(u64),
 }
 
 /// A packet to send: its bytes stand at `range` of the outbox's memory.

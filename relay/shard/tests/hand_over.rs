@@ -34,7 +34,11 @@ fn mesh(worlds: &mut [World; 2]) {
                     Event::Control(_)
                     | Event::RelayOpen(_)
                     | Event::RelayClose(_)
-                    | Event::HangUp(_) => {}
+                    | Event::HangUp(_)
+                    | Event::ChannelBound(_)
+                    | Event::ChannelUnbound(_)
+                    | Event::AllocationStands(_)
+                    | Event::AllocationEnded(_) => {}
                 }
             }
         }

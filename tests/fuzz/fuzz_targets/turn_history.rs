@@ -9,6 +9,8 @@ mod history;
 mod model;
 #[path = "../../../relay/shard/tests/turn/steps.rs"]
 mod steps;
+#[path = "../../../relay/shard/tests/turn/told.rs"]
+mod told;
 #[path = "../../../relay/shard/tests/turn/world.rs"]
 #[allow(dead_code, clippy::unwrap_used)]
 mod world;

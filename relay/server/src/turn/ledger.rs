@@ -45,6 +45,14 @@ impl Books {
     }
 }
 
+impl Counts {
+    fn add(&mut self, user: u64, address: IpAddr) {
+        self.total += 1;
+        *self.users.entry(user).or_default() += 1;
+        *self.addresses.entry(prefix(address)).or_default() += 1;
+    }
+}
+
 impl Ledger for Books {
     fn enter(&self, user: u64, address: IpAddr) -> Result<(), Quota> {
         let mut counts = self.counts();
@@ -61,11 +69,13 @@ impl Ledger for Books {
         {
             return Err(Quota::Address);
         }
-        *total += 1;
-        *users.entry(user).or_default() += 1;
-        *addresses.entry(prefix).or_default() += 1;
+        counts.add(user, address);
 
         Ok(())
+    }
+
+    fn readmit(&self, user: u64, address: IpAddr) {
+        self.counts().add(user, address);
     }
 
     fn leave(&self, user: u64, address: IpAddr) {
@@ -126,6 +136,15 @@ mod tests {
         assert_eq!(ports.enter(9, ip("192.0.2.1")), Err(Quota::Total));
         ports.set(Quotas { user: 10, address: 10, total: Some(6) }, 5);
         assert_eq!(ports.enter(9, ip("192.0.2.1")), Ok(()));
+    }
+
+    #[test]
+    fn who_was_in_before_is_in_again_whatever_the_quota() {
+        let books = books(1, 1, Some(1));
+        (0..3).for_each(|_| books.readmit(1, ip("192.0.2.1")));
+        assert_eq!(books.enter(2, ip("192.0.2.2")), Err(Quota::Total));
+        (0..3).for_each(|_| books.leave(1, ip("192.0.2.1")));
+        assert_eq!(books.enter(1, ip("192.0.2.1")), Ok(()));
     }
 
     #[test]

@@ -74,6 +74,7 @@ impl Surroundings {
             lifetime_max: settings.lifetime_max,
             drain: settings.drain,
             alternates: settings.alternates.clone(),
+            offload: false,
             key: settings.secrets.first().map_or(self.random, |secret| key(secret)),
         })
     }

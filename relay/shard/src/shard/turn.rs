@@ -3,7 +3,8 @@
 use super::{FLOWS_MAX, Shard};
 use crate::transport::check_username;
 use crate::turn::Turn;
-use crate::{AllocationInfo, Event, Outbox, Packet, Path, Selector, TurnConfig, Unreachable, Via};
+use crate::{AllocationInfo, Event, NotAdopted, Offloaded, Outbox, Packet, Path, Selector};
+use crate::{Standing, TurnConfig, Unreachable, Via};
 use relay_wire::ice::shard_of;
 use relay_wire::stun::Message;
 use std::net::SocketAddr;
@@ -19,8 +20,26 @@ impl Shard {
     /// Replaces TURN's settings. Allocations go on, and may be refreshed with the credentials that
     /// made them even if these are removed; permissions and channels of peers that are refused now
     /// end at once.
-    pub fn reconfigure(&mut self, turn: TurnConfig) {
-        self.turn.reconfigure(turn);
+    pub fn reconfigure(&mut self, turn: TurnConfig, out: &mut Outbox) {
+        self.turn.reconfigure(turn, out);
+    }
+
+    /// Goes on with an allocation of an earlier process; the sockets of its relayed addresses must
+    /// be open. Otherwise nothing has changed, and the sockets are the caller's to close.
+    pub fn adopt(
+        &mut self,
+        now: Instant,
+        standing: &Standing,
+        out: &mut Outbox,
+    ) -> Result<(), NotAdopted> {
+        self.now = now;
+
+        self.turn.adopt(now, standing, out)
+    }
+
+    /// Learns what was relayed without the shard since it was told last.
+    pub fn offloaded(&mut self, now: Instant, traffic: &Offloaded) {
+        self.turn.offloaded(now, traffic);
     }
 
     /// Tells how `Event::RelayOpen` went. An address that nobody waits for any more is closed by
@@ -34,6 +53,7 @@ impl Shard {
     ) {
         self.now = now;
         self.turn.relay_opened(now, relayed, opened, out);
+        self.turn.publish(out);
     }
 
     /// Passes on an ICMP error to the client whose packet caused it.
@@ -46,6 +66,7 @@ impl Shard {
     pub fn disconnected(&mut self, now: Instant, path: &Path, out: &mut Outbox) {
         self.now = now;
         self.turn.disconnected(path, out);
+        self.turn.publish(out);
         if self.transports.yield_path(now, path) {
             out.events.push(Event::FlowUnbound(*path));
         }

@@ -13,17 +13,24 @@ use std::time::{Duration, Instant};
 pub(super) struct Key(pub(super) u32);
 
 /// Packets and the bytes of their payload.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Traffic {
-    pub(super) packets: u64,
-    pub(super) bytes: u64,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Packets.
+    pub packets: u64,
+    /// Bytes of their payload.
+    pub bytes: u64,
 }
 
 impl Traffic {
     /// Counts one packet.
     pub(super) fn count(&mut self, bytes: usize) {
-        self.packets += 1;
-        self.bytes += bytes as u64;
+        self.add(Self { packets: 1, bytes: bytes as u64 });
+    }
+
+    /// Counts more of them.
+    pub(super) fn add(&mut self, more: Self) {
+        self.packets += more.packets;
+        self.bytes += more.bytes;
     }
 }
 
@@ -54,9 +61,12 @@ impl Relayed {
 
     /// The address that packets to this peer leave from.
     pub(super) fn toward(&self, peer: IpAddr) -> Option<SocketAddr> {
-        let lease = if peer.is_ipv4() { self.v4 } else { self.v6 };
+        self.lease_toward(peer).map(|lease| lease.address)
+    }
 
-        lease.map(|lease| lease.address)
+    /// The same, with its expiry.
+    pub(super) fn lease_toward(&self, peer: IpAddr) -> Option<Lease> {
+        if peer.is_ipv4() { self.v4 } else { self.v6 }
     }
 
     /// Whether there is an address of this family.
@@ -131,6 +141,8 @@ pub(super) struct Allocation {
     pub(super) permissions: Vec<IpAddr>,
     /// Channels that are bound: the table's, for its walks.
     pub(super) channels: Vec<u16>,
+    /// Whether others were told of it: the table's.
+    pub(super) told: bool,
 }
 
 impl Allocation {

@@ -29,17 +29,31 @@ impl Bucket {
 
     /// Takes a datagram's bits out, unless there are too few.
     pub(crate) fn take(&mut self, now: Instant, rate_bps: u64, bytes: usize) -> bool {
+        self.fill(now, rate_bps);
+        let Some(level) = self.level.checked_sub(cost(bytes as u64)) else { return false };
+        self.level = level;
+
+        true
+    }
+
+    /// Takes out the bits of what was relayed already; nothing less than empty is owed.
+    pub(crate) fn spend(&mut self, now: Instant, rate_bps: u64, bytes: u64) {
+        self.fill(now, rate_bps);
+        self.level = self.level.saturating_sub(cost(bytes));
+    }
+
+    fn fill(&mut self, now: Instant, rate_bps: u64) {
         let elapsed = now.saturating_duration_since(self.filled).as_nanos();
         let elapsed = u64::try_from(elapsed).unwrap_or(u64::MAX);
         let gained = elapsed.saturating_mul(rate_bps.min(RATE_MAX_BPS));
         self.level = self.level.saturating_add(gained).min(capacity(rate_bps));
         self.filled = self.filled.max(now);
-        let wanted = (bytes as u64).saturating_mul(8 * SECOND);
-        let Some(level) = self.level.checked_sub(wanted) else { return false };
-        self.level = level;
-
-        true
     }
+}
+
+/// What so many bytes take out.
+fn cost(bytes: u64) -> u64 {
+    bytes.saturating_mul(8 * SECOND)
 }
 
 fn capacity(rate_bps: u64) -> u64 {
@@ -82,6 +96,19 @@ mod tests {
         assert!(bucket.take(start, 1, 1_500));
         assert!(!bucket.take(start + Duration::from_secs(11_999), 1, 1_500));
         assert!(bucket.take(start + Duration::from_secs(12_000), 1, 1_500));
+    }
+
+    #[test]
+    fn what_was_spent_elsewhere_is_missing_here() {
+        let start = Instant::now();
+        let mut bucket = Bucket::new(start, 80_000);
+        bucket.spend(start, 80_000, 9_000);
+        assert!(bucket.take(start, 80_000, 1_000));
+        assert!(!bucket.take(start, 80_000, 1));
+        bucket.spend(start, 80_000, u64::MAX);
+
+        assert!(!bucket.take(start + Duration::from_millis(99), 80_000, 1_000));
+        assert!(bucket.take(start + Duration::from_millis(100), 80_000, 1_000));
     }
 
     #[test]

@@ -34,6 +34,9 @@ pub struct TurnConfig {
     pub drain: bool,
     /// Where a draining node sends clients (ALTERNATE-SERVER), one for each address family.
     pub alternates: Vec<SocketAddr>,
+    /// Whether channels that the kernel may relay are told (`Event::ChannelBound`); what a shard is
+    /// born with stays.
+    pub offload: bool,
     /// Key of nonces and tickets, the same on every shard.
     pub key: [u8; 32],
 }
@@ -54,6 +57,7 @@ impl Default for TurnConfig {
             lifetime_max: Duration::from_secs(3_600),
             drain: false,
             alternates: Vec::new(),
+            offload: false,
             key: [0; 32],
         }
     }

@@ -1,5 +1,7 @@
 //! What TURN counts on one shard.
 
+use super::allocation::Traffic;
+
 macro_rules! refusals {
     ($($(#[$doc:meta])* $name:ident = $code:literal $reason:literal $label:literal)*) => {
         /// Why an authenticated request was refused: a metric label, and an error code.
@@ -98,6 +100,8 @@ pub struct TurnCounters {
     pub ports_used: u64,
     /// Allocations that were made.
     pub created: u64,
+    /// Allocations of an earlier process that went on.
+    pub adopted: u64,
     /// Allocations that ended, for whatever reason.
     pub ended: u64,
     /// Those of them that an operator ended.
@@ -149,5 +153,12 @@ impl TurnCounters {
     pub(super) fn received(&mut self, bytes: usize) {
         self.received += 1;
         self.received_bytes += bytes as u64;
+    }
+
+    pub(super) fn offloaded(&mut self, sent: Traffic, received: Traffic) {
+        self.sent += sent.packets;
+        self.sent_bytes += sent.bytes;
+        self.received += received.packets;
+        self.received_bytes += received.bytes;
     }
 }

@@ -108,6 +108,17 @@ impl Credentials {
         None
     }
 
+    /// A user whose key an earlier process kept.
+    pub(super) fn revive(&self, name: &str, key: &[u8]) -> Option<Principal> {
+        let of_rest = || rest_user(name, 0).map_or(name, |(_, user)| user);
+        let quota_user = if self.users.contains_key(name) { name } else { of_rest() };
+        if name.len() > USERNAME_MAX {
+            return None;
+        }
+
+        Principal::revive(name, self.quota.hash_one(quota_user), key)
+    }
+
     /// Whether a request claims to come from the user of this name.
     pub(super) fn is(&self, claim: Claim<'_>, name: &str) -> bool {
         match claim {

@@ -19,6 +19,7 @@ impl Turn {
                 }
             }
         }
+        self.publish(out);
     }
 
     /// Learns that a client's connection is gone. What may move outlives it: the client comes back

@@ -8,6 +8,9 @@ pub trait Ledger: Send + Sync {
     /// there may be no more.
     fn enter(&self, user: u64, address: IpAddr) -> Result<(), Quota>;
 
+    /// Counts an allocation that an earlier process had counted: it stands, whatever quota.
+    fn readmit(&self, user: u64, address: IpAddr);
+
     /// An allocation that was counted has ended.
     fn leave(&self, user: u64, address: IpAddr);
 }
@@ -31,6 +34,8 @@ impl Ledger for Unlimited {
     fn enter(&self, _user: u64, _address: IpAddr) -> Result<(), Quota> {
         Ok(())
     }
+
+    fn readmit(&self, _user: u64, _address: IpAddr) {}
 
     fn leave(&self, _user: u64, _address: IpAddr) {}
 }

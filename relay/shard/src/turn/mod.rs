@@ -19,6 +19,7 @@ mod inside;
 mod ledger;
 mod limiter;
 mod nonce;
+mod offload;
 mod opening;
 mod operate;
 mod peers;
@@ -31,14 +32,18 @@ mod relay;
 mod request;
 mod reservation;
 mod secret;
+mod standing;
 mod table;
 mod ticket;
 mod unreachable;
 
+pub use allocation::Traffic;
 pub use config::{Reached, TurnConfig};
 pub use counters::{TurnCounters, TurnRefusal};
 pub use info::{AllocationInfo, Selector, Unreachable};
 pub use ledger::{Ledger, Quota, Unlimited};
+pub use offload::{Binding, BindingKey, Offloaded};
+pub use standing::{NotAdopted, Standing, keeper};
 
 pub(crate) use relay::Sending;
 
@@ -53,8 +58,8 @@ use limiter::Limiter;
 use peers::PeerPolicy;
 use pending::Pending;
 use ports::Ports;
-use rand::SeedableRng;
 use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 use relay_wire::stun::attribute;
 use reservation::Reservations;
 use std::net::{IpAddr, SocketAddr};
@@ -123,6 +128,9 @@ impl Turn {
     /// TURN without allocations.
     pub(crate) fn new(config: &Config, now: Instant, seed: [u8; 32], hash_seed: u64) -> Self {
         let turn = config.turn.clone();
+        let mut random = StdRng::from_seed(seed);
+        // Tickets of an earlier process must not fit what this one makes.
+        let made = if turn.offload { random.random::<u32>() >> 1 } else { 0 };
         let mut new = Self {
             index: config.index,
             shards: config.shards,
@@ -133,15 +141,15 @@ impl Turn {
             limiter: Limiter::new(now, turn.challenges_a_second, hash_seed),
             peers: PeerPolicy::new(&turn),
             tickets: Tickets::new(&turn.key),
-            random: StdRng::from_seed(seed),
-            table: Table::new(hash_seed),
+            random,
+            table: Table::new(hash_seed, turn.offload),
             ports: Vec::new(),
             pending: map(hash_seed),
             opening: map(hash_seed),
             reservations: Reservations::new(hash_seed),
             timers: Timers::new(hash_seed),
             counters: TurnCounters::default(),
-            made: 0,
+            made: made.into(),
             config: turn,
         };
         new.share_ports();

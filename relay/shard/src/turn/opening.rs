@@ -111,6 +111,11 @@ impl Turn {
         if opened {
             out.events.push(Event::RelayClose(relayed));
         }
+        self.free(relayed);
+    }
+
+    /// Frees a relayed address.
+    pub(super) fn free(&mut self, relayed: SocketAddr) {
         if let Some((_, ports)) = self.ports.iter_mut().find(|(of, _)| *of == relayed.ip()) {
             ports.give_back(relayed.port());
         }
@@ -178,6 +183,7 @@ impl Turn {
             errors: (now, 0),
             permissions: Vec::new(),
             channels: Vec::new(),
+            told: false,
         });
         self.counters.created += 1;
         self.timers.set(Due::Allocation(key), Some(expires));

@@ -12,7 +12,7 @@ impl Turn {
     /// Replaces the settings. Allocations go on, and may be refreshed with the credentials that
     /// made them even if these are removed; permissions and channels of peers that are refused now
     /// end at once.
-    pub(crate) fn reconfigure(&mut self, config: TurnConfig) {
+    pub(crate) fn reconfigure(&mut self, config: TurnConfig, out: &mut Outbox) {
         self.addresses.reconfigure(&config);
         self.authenticator = Authenticator::new(&config);
         self.limiter.set_rate(config.challenges_a_second);
@@ -23,6 +23,7 @@ impl Turn {
         let Self { table, addresses, peers, .. } = self;
         table.revoke(|ip| addresses.holds(ip) || peers.judge(ip) == Verdict::Allowed);
         table.mark_ours(|ip| addresses.holds(ip));
+        self.publish(out);
     }
 
     /// Allocations that match, `None` for all.
@@ -50,6 +51,7 @@ impl Turn {
             }
         }
         self.counters.kicked += keys.len() as u64;
+        self.publish(out);
 
         keys.len()
     }

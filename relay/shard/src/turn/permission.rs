@@ -99,7 +99,7 @@ impl Turn {
     }
 
     /// Whether there may be something at an address: at ours, only media and relayed addresses.
-    fn may_reach(&self, peer: SocketAddr) -> bool {
+    pub(super) fn may_reach(&self, peer: SocketAddr) -> bool {
         self.addresses.find(peer).is_some() || self.peers.judge(peer.ip()) == Verdict::Allowed
     }
 }

@@ -65,6 +65,24 @@ impl Principal {
         self.user
     }
 
+    /// A user whose key was kept: 32 bytes of SHA-256, or 16 of MD5.
+    pub(super) fn revive(name: &str, user: u64, key: &[u8]) -> Option<Self> {
+        let algorithm = match key.len() {
+            16 => Algorithm::Md5,
+            32 => Algorithm::Sha256,
+            _ => return None,
+        };
+        let mut bytes = [0; 32];
+        bytes[..key.len()].copy_from_slice(key);
+
+        Some(Self::new(name, user, LongTermKey { algorithm, bytes }))
+    }
+
+    /// The key as `revive` takes it.
+    pub(super) fn key(&self) -> &[u8] {
+        self.key.as_bytes()
+    }
+
     /// The algorithm that made the kept key.
     pub(super) fn algorithm(&self) -> Algorithm {
         self.key.algorithm

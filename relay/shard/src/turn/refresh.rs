@@ -54,8 +54,8 @@ impl Turn {
         self.counters.refreshed += 1;
         let wants_ticket = request.mobility_ticket().is_some() && lifetime > 0;
         let ticket = if wants_ticket { self.ticket(key) } else { None };
-        let allocation = self.table.get_mut(key).ok_or(TurnRefusal::Mismatch)?;
-        allocation.relayed.refresh(family, expires);
+        self.table.extend(key, family, expires);
+        let allocation = self.table.get(key).ok_or(TurnRefusal::Mismatch)?;
         asker.succeed(&allocation.principal, out, |writer| {
             writer.lifetime(lifetime);
             if let Some(ticket) = &ticket {

@@ -41,6 +41,7 @@ impl Turn {
             }
             _ => self.refuse_method(path, request, out),
         }
+        self.publish(out);
     }
 
     fn request_allocation(

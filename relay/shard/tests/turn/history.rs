@@ -4,6 +4,7 @@
 use super::client::{Client, Reply, channel_data, data_of};
 use super::model::{Allocation, Model, Request, Standing, Ticket, granted};
 use super::steps::{CLIENTS, Step, steps};
+use super::told;
 use super::world::{SERVER, SERVER_V6, World, address, peer, peer_v6};
 use relay_shard::{Path, Via};
 use relay_wire::stun::{Class, Message, Method, Writer};
@@ -124,6 +125,11 @@ impl History {
                 self.deliver(client, &request, &bytes);
             }
             Step::Disconnect { client } => self.disconnect(client.into()),
+            Step::Restart => {
+                self.world.restart();
+                let streams = |client: usize| self.actors[client].client.path.via == Via::Tcp;
+                self.model.restart(streams);
+            }
         }
     }
 
@@ -395,6 +401,7 @@ impl History {
         let expected: std::collections::BTreeSet<_> = self.relayed().chain(reserved).collect();
         assert_eq!(self.world.open, expected);
         assert_eq!(counters.ports_used as usize, expected.len());
+        told::compare(&self.world, &self.model, |client| self.actors[client].client.path);
     }
 
     /// Lets everything expire: nothing is left.
@@ -404,7 +411,8 @@ impl History {
         assert!(self.model.allocations.is_empty() && self.model.reservations.is_empty());
         self.compare();
         let counters = self.world.counters();
-        assert_eq!((counters.ports_used, counters.created), (0, counters.ended));
+        let begun = counters.created + counters.adopted;
+        assert_eq!((counters.ports_used, begun), (0, counters.ended));
         assert!(self.world.hung_up.is_empty());
     }
 
@@ -431,7 +439,7 @@ impl History {
 }
 
 /// What the world's policy says of a peer.
-fn standing(peer: SocketAddr) -> Standing {
+pub(crate) fn standing(peer: SocketAddr) -> Standing {
     let ours = [SERVER, SERVER_V6].iter().any(|at| address(at).ip() == peer.ip());
     let special = ["10.0.0.1", "::ffff:10.0.0.1"].iter().any(|ip| peer.ip().to_string() == *ip);
     match (ours, special) {

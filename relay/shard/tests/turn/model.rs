@@ -104,6 +104,12 @@ impl Model {
         });
     }
 
+    /// The process is killed, and another goes on: without connections and reservations.
+    pub(crate) fn restart(&mut self, streams: impl Fn(usize) -> bool) {
+        self.reservations.clear();
+        self.allocations.retain(|client, _| !streams(*client));
+    }
+
     /// Carries out a request; returns the answer's error code, 0 for success. An Allocate request
     /// that succeeds changes nothing yet: `establish` does.
     pub(crate) fn request(

@@ -5,13 +5,14 @@ use super::world::{PUBLIC, World, address, local_of, peer};
 use relay_shard::{DropReason, Path, Selector, TurnConfig, TurnRefusal, Unreachable};
 use relay_wire::stun::{Class, Icmp, Message, Method, Writer};
 
-fn change(world: &mut World, change: impl FnOnce(&mut TurnConfig)) {
+pub(crate) fn change(world: &mut World, change: impl FnOnce(&mut TurnConfig)) {
     let mut config = world.config.clone();
     change(&mut config);
     world.config = config.clone();
-    for shard in &mut world.shards {
-        shard.reconfigure(config.clone());
+    for (shard, out) in world.shards.iter_mut().zip(&mut world.outs) {
+        shard.reconfigure(config.clone(), out);
     }
+    world.drain();
 }
 
 #[test]

@@ -74,6 +74,8 @@ pub(crate) enum Step {
     Disconnect {
         client: u8,
     },
+    /// The process is killed, and another goes on.
+    Restart,
 }
 
 /// The steps that bytes stand for. The bits of the first say which clients begin with an
@@ -162,9 +164,10 @@ impl Bytes<'_> {
                 let method = self.pick(&[3, 4, 8, 9, 1, 0x0a, 0x80]);
                 Step::Stranger { client, method, how: self.next() }
             }
-            24 => match self.next() % 4 {
-                0 => Step::Disconnect { client },
-                1 => Step::Flip { client, at: self.next().into(), bit: self.next() % 8 },
+            24 => match self.next() % 8 {
+                0 | 4 => Step::Disconnect { client },
+                2 => Step::Restart,
+                1 | 5 => Step::Flip { client, at: self.next().into(), bit: self.next() % 8 },
                 _ => Step::Again { client },
             },
             _ => {

@@ -1,10 +1,11 @@
 //! Shards in virtual time, the driver between them, TURN clients and peers.
 
 use super::client::{Client, Reply};
-use relay_shard::{Config, DropReason, DtlsVersions, Event, Ledger, Limits, Outbox, Packet, Path};
-use relay_shard::{Reached, Shard, TurnConfig, TurnCounters, Unlimited};
+use relay_shard::{Binding, BindingKey, Config, DropReason, DtlsVersions, Event, Ledger, Limits};
+use relay_shard::{Outbox, Packet, Path, Reached, Shard, Standing, TurnConfig, TurnCounters};
+use relay_shard::{Unlimited, keeper};
 use relay_wire::stun::{Class, Message, Method, Writer};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -37,6 +38,12 @@ pub(crate) struct World {
     pub(crate) asked: Vec<(usize, SocketAddr)>,
     pub(crate) sent: Vec<Sent>,
     pub(crate) hung_up: Vec<Path>,
+    /// Channels that may be relayed without the shards, by all that they told.
+    pub(crate) bindings: BTreeMap<BindingKey, Binding>,
+    /// What another process would go on with.
+    pub(crate) standing: BTreeMap<u64, Standing>,
+    configs: Vec<Config>,
+    start: Instant,
     pub(crate) events: Vec<(usize, Event)>,
 }
 
@@ -59,13 +66,17 @@ impl World {
             now,
             config: configs[0].turn.clone(),
             outs: configs.iter().map(|_| Outbox::new(1 << 20, 1024)).collect(),
-            shards: configs.into_iter().map(|config| Shard::new(config, now).unwrap()).collect(),
+            shards: configs.iter().map(|one| Shard::new(one.clone(), now).unwrap()).collect(),
             open: BTreeSet::new(),
             refusals: 0,
             opens: true,
             asked: Vec::new(),
             sent: Vec::new(),
             hung_up: Vec::new(),
+            bindings: BTreeMap::new(),
+            standing: BTreeMap::new(),
+            configs,
+            start: now,
             events: Vec::new(),
         }
     }
@@ -223,6 +234,27 @@ impl World {
         self.drain();
     }
 
+    /// The process is killed, and another goes on with what was told to stand.
+    pub(crate) fn restart(&mut self) {
+        self.open.clear();
+        self.bindings.clear();
+        let shards = self.configs.len() as u16;
+        for (index, config) in self.configs.iter_mut().enumerate() {
+            config.seed[1] = config.seed[1].wrapping_add(1);
+            config.turn = self.config.clone();
+            config.unix_seconds = UNIX_SECONDS + (self.now - self.start).as_secs();
+            self.shards[index] = Shard::new(config.clone(), self.now).unwrap();
+            self.outs[index] = Outbox::new(1 << 20, 1024);
+        }
+        for standing in std::mem::take(&mut self.standing).into_values() {
+            let shard = usize::from(keeper(standing.relayed[0].0, shards));
+            self.open.extend(standing.relayed.iter().map(|(address, _)| *address));
+            let adopted = self.shards[shard].adopt(self.now, &standing, &mut self.outs[shard]);
+            assert_eq!(adopted, Ok(()), "{standing:?}");
+        }
+        self.drain();
+    }
+
     pub(crate) fn counters(&self) -> TurnCounters {
         self.shards[0].counters().turn
     }
@@ -277,6 +309,19 @@ impl World {
                 assert!(self.open.remove(&address), "{address} was not open");
             }
             Event::HangUp(path) => self.hung_up.push(path),
+            Event::ChannelBound(binding) => {
+                let other = self.bindings.insert(binding.key, binding);
+                assert_ne!(other, Some(binding), "what is known is not told again");
+            }
+            Event::ChannelUnbound(key) => {
+                assert!(self.bindings.remove(&key).is_some(), "{key:?} was not bound");
+            }
+            Event::AllocationStands(standing) => {
+                self.standing.insert(standing.id, *standing);
+            }
+            Event::AllocationEnded(id) => {
+                assert!(self.standing.remove(&id).is_some(), "{id} did not stand");
+            }
             Event::FlowBound(path) => self.tell_flow(shard, path, Some(shard as u16)),
             Event::FlowUnbound(path) => self.tell_flow(shard, path, None),
             Event::Control(_) => self.events.push((shard, event)),
@@ -323,6 +368,7 @@ fn turn_config() -> TurnConfig {
         // What the tests' peers have.
         allow_peers: ["203.0.113.0/24", "2001:db8:9::/48"].map(|net| net.parse().unwrap()).to_vec(),
         challenges_a_second: 0,
+        offload: true,
         key: [3; 32],
         ..TurnConfig::default()
     }
