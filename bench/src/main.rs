@@ -1,9 +1,12 @@
 //! The load harness: clients that are not our own dataplane, and what the server spends on them.
 
+mod conduct;
 mod cost;
 mod cpu;
 mod directory;
 mod figures;
+mod interrupt;
+mod log;
 mod memory;
 mod net;
 mod report;
@@ -17,6 +20,7 @@ mod turn;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -67,7 +71,7 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Room(args) => room::run(&args),
-        Command::Turn(args) => turn::run(&args),
+        Command::Turn(args) => turn::run(&Arc::from(args)),
         Command::BareRelay(args) => turn::bare::run(&args),
     };
     match outcome {

@@ -1,28 +1,26 @@
 //! The server under test: started for the run, or somebody else's.
 
 use crate::directory::Directory;
+use crate::log::Log;
+use crate::subject::leash;
 use anyhow::{Context, Result, bail};
-use std::collections::VecDeque;
 use std::env;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// Time for a server to say that it is ready.
 const START_TIMEOUT: Duration = Duration::from_secs(15);
-/// Lines of its log that are shown when it does not.
-const LOG_LINES: usize = 20;
 
 /// A server of our own, on ports of its own; it ends with this value.
 pub(crate) struct Server {
     child: Child,
     address: SocketAddr,
     _data: Directory,
-    log: Arc<Mutex<VecDeque<String>>>,
+    log: Log,
 }
 
 impl Server {
@@ -44,16 +42,14 @@ impl Server {
         for setting in own.iter().chain(settings) {
             command.args(["--set", setting]);
         }
+        leash(&mut command);
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .with_context(|| format!("cannot start {}", binary.display()))?;
-        let log = Arc::default();
-        if let Some(stderr) = child.stderr.take() {
-            keep_last_lines(stderr, Arc::clone(&log));
-        }
+        let log = Log::of(&mut child, None);
         let mut server = Self { child, address, _data: data, log };
         server.wait_until_ready()?;
 
@@ -69,7 +65,7 @@ impl Server {
     pub(crate) fn check(&mut self) -> Result<()> {
         let Some(status) = self.child.try_wait()? else { return Ok(()) };
 
-        bail!("the server ended ({status}); its last lines:\n{}", self.last_lines())
+        bail!("the server ended ({status}); its last lines:\n{}", self.log.last_lines())
     }
 
     /// The server's process.
@@ -83,7 +79,7 @@ impl Server {
             if let Some(status) = self.child.try_wait()? {
                 bail!(
                     "the server ended at once ({status}); its last lines:\n{}",
-                    self.last_lines()
+                    self.log.last_lines()
                 );
             }
             if is_ready(self.address) {
@@ -93,12 +89,7 @@ impl Server {
         }
 
         let seconds = START_TIMEOUT.as_secs();
-        bail!("the server was not ready in {seconds} s; its last lines:\n{}", self.last_lines())
-    }
-
-    fn last_lines(&self) -> String {
-        let lines = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.iter().map(|line| format!("  {line}\n")).collect()
+        bail!("the server was not ready in {seconds} s; its last lines:\n{}", self.log.last_lines())
     }
 }
 
@@ -144,16 +135,4 @@ fn is_ready(address: SocketAddr) -> bool {
         && stream.read_exact(&mut status).is_ok();
 
     answered && status.ends_with(b" 200")
-}
-
-fn keep_last_lines(stderr: ChildStderr, log: Arc<Mutex<VecDeque<String>>>) {
-    thread::spawn(move || {
-        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-            let mut lines = log.lock().unwrap_or_else(PoisonError::into_inner);
-            if lines.len() == LOG_LINES {
-                lines.pop_front();
-            }
-            lines.push_back(line);
-        }
-    });
 }

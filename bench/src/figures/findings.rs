@@ -2,6 +2,7 @@
 
 use super::{Metric, Sample, Spread};
 use hdrhistogram::Histogram;
+use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// Shares of the packets at which a latency curve is told.
@@ -15,10 +16,23 @@ pub(crate) struct Findings {
     pub(crate) subjects: Vec<String>,
     /// Figures in the order of their rows.
     pub(crate) metrics: Vec<&'static Metric>,
+    /// Where they stand among others.
+    pub(crate) place: Option<Place>,
     notes: Vec<(String, Vec<String>)>,
     /// By figure and server: the value of each repetition that yielded one.
     values: BTreeMap<(&'static str, String), BTreeMap<u32, f64>>,
     latencies: BTreeMap<String, Histogram<u64>>,
+}
+
+/// Where an experiment stands among others that differ from it by one number.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct Place {
+    /// What they have in common.
+    pub(crate) group: String,
+    /// What the number counts.
+    pub(crate) axis: &'static str,
+    /// The number.
+    pub(crate) at: f64,
 }
 
 impl Findings {
@@ -28,6 +42,7 @@ impl Findings {
             title,
             subjects,
             metrics: Vec::new(),
+            place: None,
             notes: Vec::new(),
             values: BTreeMap::new(),
             latencies: BTreeMap::new(),
@@ -116,6 +131,7 @@ impl Findings {
 
         serde_json::json!({
             "title": self.title,
+            "place": self.place,
             "figures": figures,
             "latency_us": self.latencies_json(),
             "notes": self.notes(),

@@ -5,7 +5,7 @@ mod metric;
 mod sample;
 mod spread;
 
-pub(crate) use findings::Findings;
+pub(crate) use findings::{Findings, Place};
 pub(crate) use metric::{Metric, Unit};
 pub(crate) use sample::Sample;
 pub(crate) use spread::Spread;

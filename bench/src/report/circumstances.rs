@@ -12,7 +12,7 @@ pub(crate) struct Circumstances {
     /// The command line that gives the figures again.
     command: String,
     /// Kernel, processors, versions, and what else was running.
-    machine: Vec<(&'static str, String)>,
+    machine: Vec<(String, String)>,
     /// Seconds of each measurement.
     seconds: u64,
     /// How often each was repeated.
@@ -21,7 +21,7 @@ pub(crate) struct Circumstances {
 
 impl Circumstances {
     /// Reads what this machine says of itself; `more` is what only the load knows.
-    pub(crate) fn read(seconds: u64, repeat: u32, more: Vec<(&'static str, String)>) -> Self {
+    pub(crate) fn read(seconds: u64, repeat: u32, more: Vec<(String, String)>) -> Self {
         let line = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
         let cpuinfo = line("/proc/cpuinfo");
         let field = |name: &str| {
@@ -29,14 +29,15 @@ impl Circumstances {
             found.map_or("unknown", |value| value.trim_start_matches(['\t', ' ', ':'])).to_owned()
         };
         let spectre = line("/sys/devices/system/cpu/vulnerabilities/spectre_v2");
-        let mut machine = vec![
+        let machine = [
             ("kernel", line("/proc/sys/kernel/osrelease")),
             ("processor", field("model name")),
             ("processors", std::thread::available_parallelism().map_or(1, usize::from).to_string()),
             ("mitigation of spectre v2", spectre),
             ("load before", line("/proc/loadavg")),
         ];
-        machine.extend(more);
+        let machine = machine.map(|(name, value)| (name.to_owned(), value));
+        let machine = machine.into_iter().chain(more).collect();
         let command = std::iter::once("millrace-bench".to_owned())
             .chain(std::env::args().skip(1).scan(false, hide_secrets))
             .collect::<Vec<_>>()
@@ -47,9 +48,9 @@ impl Circumstances {
 
     /// Name and value of each fact.
     pub(crate) fn facts(&self) -> Vec<(String, String)> {
-        let machine = self.machine.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+        let command = ("command".to_owned(), self.command.clone());
 
-        machine.chain([("command".to_owned(), self.command.clone())]).collect()
+        self.machine.iter().cloned().chain([command]).collect()
     }
 }
 

@@ -49,9 +49,9 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value = "channel")]
     framing: Framing,
     /// Packets a second, of all clients together
-    #[arg(long, value_name = "PPS", default_value_t = 50_000)]
+    #[arg(long, value_name = "PPS", value_delimiter = ',', default_value = "50000")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
-    pub(super) rate: u32,
+    pub(super) rate: Vec<u32>,
     /// Searches the highest rate with less than 0.1 % loss
     #[arg(long, conflicts_with = "rate")]
     pub(super) saturate: bool,
@@ -79,9 +79,13 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 3)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(super) repeat: u32,
-    /// Measures this peer and bare socket relays too, in the same run
-    #[arg(long, value_enum, value_delimiter = ',', conflicts_with = "server")]
-    pub(super) compare: Vec<Peer>,
+    /// Measures these servers and bare socket relays too, in the same run: coturn, or what an
+    /// adapter describes
+    #[arg(long, value_name = "NAME", value_delimiter = ',', conflicts_with = "server")]
+    pub(super) compare: Vec<String>,
+    /// Describes a server to compare with, see bench/README.md; may be given again
+    #[arg(long, value_name = "FILE", requires = "compare")]
+    pub(super) adapter: Vec<PathBuf>,
     /// Leaves our own server out: only what --compare names
     #[arg(long, requires = "compare")]
     pub(super) without_millrace: bool,
@@ -116,13 +120,6 @@ pub(super) enum Direction {
     Both,
     /// Client to client, by the relayed addresses of both.
     C2c,
-}
-
-/// Servers to compare with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Peer {
-    /// The turnserver of Debian's package coturn.
-    Coturn,
 }
 
 /// One kind of load.

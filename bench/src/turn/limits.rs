@@ -32,7 +32,7 @@ pub(super) fn provide_descriptors(needed: u64) -> Result<()> {
 }
 
 /// Which processors servers and clients run on.
-pub(super) struct Cpus {
+pub(crate) struct Cpus {
     all: Vec<usize>,
     pinned: bool,
 }
@@ -40,7 +40,7 @@ pub(super) struct Cpus {
 impl Cpus {
     /// Puts this thread on the last processor, for servers to have the first; on a machine with
     /// one, or if not `wanted`, nothing is pinned.
-    pub(super) fn divide(wanted: bool) -> Result<Self> {
+    pub(crate) fn divide(wanted: bool) -> Result<Self> {
         let all = affinity()?;
         let pinned = wanted && all.len() > 1;
         let cpus = Self { all, pinned };
@@ -55,7 +55,7 @@ impl Cpus {
     }
 
     /// Whether servers and clients have processors of their own.
-    pub(super) fn are_divided(&self) -> bool {
+    pub(crate) fn are_divided(&self) -> bool {
         self.pinned
     }
 

@@ -4,8 +4,8 @@ mod allocations;
 mod args;
 pub(crate) mod bare;
 mod client;
-mod coturn;
 mod exchange;
+mod experiment;
 mod flood;
 mod flow;
 mod limits;
@@ -18,167 +18,106 @@ mod subject;
 
 pub(crate) use args::Args;
 
-use crate::figures::{Findings, Sample, Unit};
+use crate::conduct::{self, Failure, conduct};
+use crate::interrupt;
 use crate::report::Circumstances;
-use anyhow::{Context, Result};
-use args::Scenario;
-use client::Transport;
-use limits::Cpus;
-use std::time::Duration;
-use subject::{Running, Subject};
-
-/// One thing that is measured.
-enum Experiment {
-    Load(Scenario),
-    Saturation(Scenario),
-    Allocations(Transport, usize),
-    Flood(usize),
-}
+use crate::subject::{Adapter, Kind};
+use anyhow::{Result, bail};
+use experiment::{Measured, TurnExperiment};
+pub(crate) use limits::Cpus;
+use std::sync::Arc;
+use subject::Subject;
 
 /// Runs the whole measurement and shows what came of it, also of one that ended early.
-pub(crate) fn run(args: &Args) -> Result<()> {
-    let experiments = experiments(args);
-    let subjects = subjects(args);
-    let ours = subjects.contains(&Subject::Millrace);
-    let needed = experiments.iter().map(|e| e.descriptors(ours)).max().unwrap_or(0);
-    limits::provide_descriptors(needed)?;
-    let coturn = subjects.contains(&Subject::Coturn).then(coturn::version).transpose()?;
-    let cpus = Cpus::divide(!args.no_pin)?;
+pub(crate) fn run(args: &Arc<Args>) -> Result<()> {
+    let adapters = Adapter::all(&args.adapter)?;
+    let cpus = Arc::new(Cpus::divide(!args.no_pin)?);
+    let experiments = experiments(args, &adapters, &cpus)?;
     let pinned = if cpus.are_divided() { "server first, client last" } else { "no" };
-    let mut more = vec![("pinned", pinned.to_owned())];
-    more.extend(coturn.map(|version| ("coturn", version)));
+    let mut more = vec![("pinned".to_owned(), pinned.to_owned())];
+    for name in &args.compare {
+        more.push((name.clone(), find(&adapters, name)?.version()?));
+    }
     let circumstances = Circumstances::read(args.seconds, args.repeat, more);
 
-    let mut all = Vec::new();
-    let result = experiments.iter().enumerate().try_for_each(|(index, experiment)| {
-        eprintln!("[{}/{}] {}", index + 1, experiments.len(), experiment.title(args));
-        let subjects: Vec<_> = subjects.iter().copied().filter(|s| experiment.suits(*s)).collect();
-        let names = subjects.iter().map(|subject| subject.name().to_owned()).collect();
-        let mut findings = Findings::new(experiment.title(args), names);
-        let result = repeat(args, &cpus, experiment, &subjects, &mut findings);
-        if !findings.is_empty() {
-            all.push(findings);
-        }
-        result
-    });
-    if !all.is_empty() {
-        args.output.show("TURN", &all, &circumstances)?;
+    interrupt::note();
+    let (findings, result) = conduct(&experiments, args.repeat, Failure::Ends);
+    if !findings.is_empty() {
+        args.output.show("TURN", &findings, &circumstances)?;
     }
 
     result
 }
 
-fn experiments(args: &Args) -> Vec<Experiment> {
-    let load = if args.saturate { Experiment::Saturation } else { Experiment::Load };
-    let mut experiments: Vec<_> = args.scenarios().into_iter().map(load).collect();
-    if let Some(count) = args.allocations {
-        let kept = |transport| Experiment::Allocations(transport, count as usize);
-        experiments.extend(args.transport.iter().copied().map(kept));
-    }
-    experiments.extend(args.flood.map(|sources| Experiment::Flood(sources as usize)));
+/// What is to be measured.
+pub(crate) fn experiments(
+    args: &Arc<Args>,
+    adapters: &[Adapter],
+    cpus: &Arc<Cpus>,
+) -> Result<Vec<Box<dyn conduct::Experiment>>> {
+    let subjects = subjects(args, adapters)?;
+    let ours = subjects.iter().any(|subject| matches!(subject, Subject::Millrace));
+    let measured = measured(args);
+    let needed = measured.iter().map(|m| m.descriptors(ours)).max().unwrap_or(0);
+    limits::provide_descriptors(needed)?;
 
-    experiments
+    Ok(measured
+        .into_iter()
+        .map(|measured| {
+            let subjects = subjects.iter().filter(|s| measured.suits(s)).cloned().collect();
+            let (args, cpus) = (Arc::clone(args), Arc::clone(cpus));
+            Box::new(TurnExperiment { args, cpus, measured, subjects }) as Box<_>
+        })
+        .collect())
 }
 
-fn subjects(args: &Args) -> Vec<Subject> {
+fn measured(args: &Args) -> Vec<Measured> {
+    let mut all = Vec::new();
+    for scenario in args.scenarios() {
+        if args.saturate {
+            all.push(Measured::Saturation(scenario));
+            continue;
+        }
+        let at_rate = |rate: &u32| Measured::Load(scenario.clone(), *rate);
+        all.extend(args.rate.iter().map(at_rate));
+    }
+    if let Some(count) = args.allocations {
+        let kept = |transport| Measured::Allocations(transport, count as usize);
+        all.extend(args.transport.iter().copied().map(kept));
+    }
+    all.extend(args.flood.map(|sources| Measured::Flood(sources as usize)));
+
+    all
+}
+
+fn subjects(args: &Args, adapters: &[Adapter]) -> Result<Vec<Subject>> {
     if args.server.is_some() {
-        return vec![Subject::Remote];
+        return Ok(vec![Subject::Remote]);
     }
     let mut subjects = Vec::new();
     if !args.without_millrace {
         subjects.push(Subject::Millrace);
     }
+    for name in &args.compare {
+        subjects.push(Subject::Peer(Arc::new(find(adapters, name)?.clone())));
+    }
     if !args.compare.is_empty() {
-        subjects.extend([Subject::Coturn, Subject::Bare, Subject::BareTrains]);
+        subjects.extend([Subject::Bare, Subject::BareTrains]);
     }
 
-    subjects
+    Ok(subjects)
 }
 
-/// Measures the servers in turn, in the other order every second time.
-fn repeat(
-    args: &Args,
-    cpus: &Cpus,
-    experiment: &Experiment,
-    subjects: &[Subject],
-    findings: &mut Findings,
-) -> Result<()> {
-    for repetition in 0..args.repeat {
-        let mut order = subjects.to_vec();
-        if repetition % 2 == 1 {
-            order.reverse();
-        }
-        for subject in order {
-            let name = subject.name();
-            let mut running = subject.start(args, cpus, experiment.transport())?;
-            let (sample, result) = experiment.measure(args, &mut running);
-            if !sample.values.is_empty() {
-                eprintln!("  {}/{} {name}: {}", repetition + 1, args.repeat, sample.summary());
-            }
-            findings.add(name, repetition, sample);
-            let ended = running.check();
-            ended.and(result).with_context(|| name.to_owned())?;
-        }
-    }
+/// A TURN server among those that are described.
+fn find<'a>(adapters: &'a [Adapter], name: &str) -> Result<&'a Adapter> {
+    let turn = || adapters.iter().filter(|adapter| adapter.kind == Kind::Turn);
+    let Some(adapter) = turn().find(|adapter| adapter.name == name) else {
+        let known: Vec<_> = turn().map(|adapter| adapter.name.as_str()).collect();
+        bail!(
+            "no TURN server `{name}` is described: there are {}; --adapter FILE adds others",
+            known.join(", ")
+        );
+    };
 
-    Ok(())
-}
-
-impl Experiment {
-    fn title(&self, args: &Args) -> String {
-        match self {
-            Self::Load(scenario) => {
-                let rate = Unit::PerSecond.show(args.rate.into());
-                format!("{}, {rate}, {} clients", scenario.title(), scenario.clients)
-            }
-            Self::Saturation(scenario) => {
-                format!("Saturation: {}, {} clients", scenario.title(), scenario.clients)
-            }
-            Self::Allocations(transport, count) => {
-                format!("{count} idle allocations, {}", transport.name())
-            }
-            Self::Flood(sources) => format!("Requests of {sources} strangers"),
-        }
-    }
-
-    fn transport(&self) -> Transport {
-        match self {
-            Self::Load(scenario) | Self::Saturation(scenario) => scenario.transport,
-            Self::Allocations(transport, _) => *transport,
-            Self::Flood(_) => Transport::Udp,
-        }
-    }
-
-    fn suits(&self, subject: Subject) -> bool {
-        match self {
-            Self::Load(scenario) | Self::Saturation(scenario) => subject.carries(scenario),
-            Self::Allocations(..) | Self::Flood(_) => subject.is_turn(),
-        }
-    }
-
-    /// Descriptors that it takes, in the process of the clients or in that of the server: `ours`
-    /// has three quarters of its own for relayed addresses, the others for connections and files.
-    fn descriptors(&self, ours: bool) -> u64 {
-        match self {
-            Self::Load(scenario) | Self::Saturation(scenario) => 2 * scenario.allocations() as u64,
-            Self::Allocations(Transport::Udp, count) if ours => *count as u64 * 4 / 3 + 256,
-            Self::Allocations(Transport::Udp, count) => *count as u64 + 256,
-            // The server has a connection and a relayed address for each.
-            Self::Allocations(_, count) => 2 * *count as u64 + 256,
-            Self::Flood(_) => 1_000,
-        }
-    }
-
-    fn measure(&self, args: &Args, server: &mut Running) -> (Sample, Result<()>) {
-        let time = Duration::from_secs(args.seconds);
-        match self {
-            Self::Load(scenario) => {
-                let times = (Duration::from_millis(args.settle_ms), time);
-                run::measure(server, scenario, args.rate.into(), times)
-            }
-            Self::Saturation(scenario) => saturate::measure(server, scenario, time),
-            Self::Allocations(_, count) => allocations::measure(server, *count),
-            Self::Flood(sources) => flood::measure(server, *sources),
-        }
-    }
+    Ok(adapter)
 }

@@ -2,31 +2,34 @@
 
 use super::args::{Args, Scenario};
 use super::client::{Target, Transport};
-use super::coturn;
 use super::limits::Cpus;
-use super::stun::{self, Credentials, Framing, Probe};
-use crate::directory::Directory;
+use super::stun::{Credentials, Framing};
+use crate::log::Log;
 use crate::net::address;
 use crate::server::Server;
-use crate::stamp;
-use crate::subject::Process;
+use crate::subject::{self, Adapter, Process, Turn, leash};
 use anyhow::{Context, Result, bail};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Time for a server to answer its first request.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 /// The user of the servers that we start.
 const USER: &str = "bench";
+/// Where those listen that we start; their address is nobody else's.
+const PORT: u16 = 3_478;
+/// Where they listen for TLS.
+const TLS_PORT: u16 = 5_349;
 
 /// A server that is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Subject {
+#[derive(Clone)]
+pub(crate) enum Subject {
     /// Our own, started by us.
     Millrace,
-    /// coturn, started by us.
-    Coturn,
+    /// Somebody else's, started by us.
+    Peer(Arc<Adapter>),
     /// Sockets and nothing else.
     Bare,
     /// Sockets, trains in and out.
@@ -37,10 +40,10 @@ pub(super) enum Subject {
 
 impl Subject {
     /// The name of its column.
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(&self) -> &str {
         match self {
             Self::Millrace => "millrace",
-            Self::Coturn => "coturn",
+            Self::Peer(adapter) => &adapter.name,
             Self::Bare => "bare",
             Self::BareTrains => "bare+gso",
             Self::Remote => "server",
@@ -48,105 +51,116 @@ impl Subject {
     }
 
     /// Whether it can carry this load.
-    pub(super) fn carries(self, scenario: &Scenario) -> bool {
+    pub(super) fn carries(&self, scenario: &Scenario) -> bool {
         let bare = scenario.transport == Transport::Udp && scenario.framing == Framing::Channel;
         match self {
-            Self::Millrace | Self::Coturn | Self::Remote => true,
+            Self::Millrace | Self::Peer(_) | Self::Remote => true,
             Self::Bare => bare,
             Self::BareTrains => bare && scenario.burst > 1,
         }
     }
 
     /// Whether it can be asked for allocations like a TURN server.
-    pub(super) fn is_turn(self) -> bool {
+    pub(super) fn is_turn(&self) -> bool {
         match self {
-            Self::Millrace | Self::Coturn | Self::Remote => true,
+            Self::Millrace | Self::Peer(_) | Self::Remote => true,
             Self::Bare | Self::BareTrains => false,
         }
     }
 
     /// Starts it, or finds it, and waits until it answers.
-    pub(super) fn start(self, args: &Args, cpus: &Cpus, transport: Transport) -> Result<Running> {
-        let tls = transport == Transport::Tls;
-        if self == Self::Remote {
-            let server = args.server.context("the server's address is not given")?;
-            return Running::of_others(args, server, transport);
-        }
-        let listen = SocketAddr::new(own_ip(), 3_478);
-        let secure = tls.then_some(SocketAddr::new(listen.ip(), 5_349));
-        let password = format!("{:016x}", rand::random::<u64>());
-        let credentials = Credentials { user: USER.to_owned(), password };
-        let process = cpus.as_server(|| self.spawn(args, listen, secure, &credentials))?;
-        let mut running = Running {
-            pid: process.pid(),
-            process,
-            listen,
-            target: Target {
-                server: secure.unwrap_or(listen),
-                transport,
-                credentials: self.is_turn().then_some(credentials),
-                own: address::towards(listen)?,
-            },
+    pub(super) fn start(&self, args: &Args, cpus: &Cpus, transport: Transport) -> Result<Running> {
+        let ip = own_ip();
+        let access = match self {
+            Self::Remote => return Running::of_others(args, transport),
+            Self::Millrace => cpus.as_server(|| start_millrace(args, ip))?,
+            Self::Peer(adapter) => {
+                let peer = cpus.as_server(|| adapter.start(ip))?;
+                let turn = peer.turn.context("it is described without [turn]")?;
+                (peer.process, turn)
+            }
+            Self::Bare => cpus.as_server(|| start_bare(ip, None))?,
+            Self::BareTrains => cpus.as_server(|| start_bare(ip, Some("--trains")))?,
         };
-        running.wait_until_ready().with_context(|| format!("{} does not start", self.name()))?;
 
-        Ok(running)
-    }
-
-    fn spawn(
-        self,
-        args: &Args,
-        listen: SocketAddr,
-        secure: Option<SocketAddr>,
-        credentials: &Credentials,
-    ) -> Result<Process> {
-        match self {
-            Self::Millrace => {
-                let mut settings = vec![
-                    "media.shards=1".to_owned(),
-                    format!("media.listen={listen}"),
-                    format!("media.advertise={}", listen.ip()),
-                    "turn.allow_peers=127.0.0.0/8".to_owned(),
-                    // Limits that keep one user or source from harm; here all are one.
-                    "turn.challenges_per_second=0".to_owned(),
-                    "turn.quota.user=0".to_owned(),
-                    "turn.quota.address=0".to_owned(),
-                    format!("turn.users.{}={}", credentials.user, credentials.password),
-                ];
-                settings.extend(secure.map(|address| format!("turn.tls_listen={address}")));
-                settings.extend(args.settings.iter().cloned());
-                let server = Server::start(args.server_binary.as_deref(), &settings)?;
-                Ok(Process::Millrace(Box::new(server)))
-            }
-            Self::Coturn => {
-                let directory = Directory::new()?;
-                let child = coturn::start(directory.path(), listen, secure, credentials)?;
-                Ok(Process::Child { child, _directory: Some(directory) })
-            }
-            Self::Bare | Self::BareTrains => {
-                let mut command = Command::new(std::env::current_exe()?);
-                command.args(["bare-relay", "--listen", &listen.to_string()]);
-                command.args((self == Self::BareTrains).then_some("--trains"));
-                let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
-                Ok(Process::Child { child, _directory: None })
-            }
-            Self::Remote => bail!("somebody else's server is not ours to start"),
-        }
+        Running::new(access, transport).with_context(|| format!("{} does not start", self.name()))
     }
 }
 
+/// Starts our own server, without the limits that keep one user or source from harm: here all
+/// clients are one.
+fn start_millrace(args: &Args, ip: IpAddr) -> Result<(Process, Turn)> {
+    let password = format!("{:016x}", rand::random::<u64>());
+    let turn = Turn {
+        address: SocketAddr::new(ip, PORT),
+        tls: Some(SocketAddr::new(ip, TLS_PORT)),
+        credentials: Some((USER.to_owned(), password.clone())),
+    };
+    let mut settings = vec![
+        "media.shards=1".to_owned(),
+        format!("media.listen={}", turn.address),
+        format!("media.advertise={ip}"),
+        "turn.allow_peers=127.0.0.0/8".to_owned(),
+        "turn.challenges_per_second=0".to_owned(),
+        "turn.quota.user=0".to_owned(),
+        "turn.quota.address=0".to_owned(),
+        format!("turn.users.{USER}={password}"),
+        format!("turn.tls_listen={}", SocketAddr::new(ip, TLS_PORT)),
+    ];
+    settings.extend(args.settings.iter().cloned());
+    let server = Server::start(args.server_binary.as_deref(), &settings)?;
+
+    Ok((Process::Millrace(Box::new(server)), turn))
+}
+
+fn start_bare(ip: IpAddr, option: Option<&str>) -> Result<(Process, Turn)> {
+    let address = SocketAddr::new(ip, PORT);
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["bare-relay", "--listen", &address.to_string()]).args(option);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    leash(&mut command);
+    let mut child = command.spawn()?;
+    let log = Log::of(&mut child, None);
+    let turn = Turn { address, tls: None, credentials: None };
+
+    Ok((Process::Child { child, log, _directory: None }, turn))
+}
+
 /// A server that answers.
-pub(super) struct Running {
+pub(crate) struct Running {
     /// How its clients reach it.
     pub(super) target: Target,
     /// Its process, if it is on this machine and known.
     pub(super) pid: Option<u32>,
-    listen: SocketAddr,
     process: Process,
 }
 
 impl Running {
-    fn of_others(args: &Args, server: SocketAddr, transport: Transport) -> Result<Self> {
+    fn new((mut process, turn): (Process, Turn), transport: Transport) -> Result<Self> {
+        let server = match transport {
+            Transport::Udp | Transport::Tcp => turn.address,
+            Transport::Tls => turn.tls.context("it is described without an address for TLS")?,
+        };
+        let credentials = turn.credentials.map(|(user, password)| Credentials { user, password });
+        let own = address::towards(server)?;
+        let began = Instant::now();
+        while !subject::answers_binding(turn.address)? {
+            process.check()?;
+            if began.elapsed() > START_TIMEOUT {
+                bail!("no answer in {} s", START_TIMEOUT.as_secs());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+
+        Ok(Self {
+            pid: process.pid(),
+            process,
+            target: Target { server, transport, credentials, own },
+        })
+    }
+
+    fn of_others(args: &Args, transport: Transport) -> Result<Self> {
+        let server = args.server.context("the server's address is not given")?;
         let user = args.user.as_deref();
         let credentials = match (&args.secret, user, &args.pass) {
             (Some(secret), user, _) => Some(Credentials::of_secret(secret, user.unwrap_or(USER))),
@@ -159,31 +173,12 @@ impl Running {
         let own = address::towards(server)?;
         let target = Target { server, transport, credentials, own };
 
-        Ok(Self { target, pid: args.pid, listen: server, process: Process::Others(args.pid) })
+        Ok(Self { target, pid: args.pid, process: Process::Others(args.pid) })
     }
 
     /// An error that says so if the server has ended.
     pub(super) fn check(&mut self) -> Result<()> {
         self.process.check()
-    }
-
-    fn wait_until_ready(&mut self) -> Result<()> {
-        let socket = UdpSocket::bind((self.target.own, 0))?;
-        socket.set_read_timeout(Some(Duration::from_millis(50)))?;
-        socket.connect(self.listen)?;
-        let began = Instant::now();
-        let mut answer = [0; 512];
-        while began.elapsed() < START_TIMEOUT {
-            self.check()?;
-            // Refused until it listens.
-            let asked = socket.send(&stun::probe(Probe::Binding, stamp::now()));
-            if asked.is_ok() && socket.recv(&mut answer).is_ok() {
-                return Ok(());
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-
-        bail!("no answer in {} s", START_TIMEOUT.as_secs())
     }
 }
 
