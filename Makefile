@@ -12,7 +12,7 @@ WEB := signalling/web
 WEB_SOURCES := $(shell git ls-files $(WEB) 2>/dev/null)
 FUZZ_SECONDS ?= 60
 
-.PHONY: run test interop test-long page bench install fmt help
+.PHONY: run test interop test-long page bench ebpf install fmt help
 .DEFAULT_GOAL := help
 
 help: ## Lists these targets.
@@ -31,6 +31,7 @@ test: ## Everything that must pass before a change lands.
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo test --workspace --locked
+	.ci/ebpf
 	.ci/units
 	$(MAKE) --no-print-directory interop
 	npm --prefix $(WEB) test
@@ -70,6 +71,11 @@ bench: page ## Measures CPU per forwarded packet: 1 publisher, 100 subscribers.
 	target/release/millrace-bench room --publishers 1 --subscribers 100 --seconds 20 \
 		--json target/bench.json --html target/bench.html
 	@echo "report: target/bench.html"
+
+ebpf: ## Builds the kernel's program anew, into ebpf/loader/object/.
+	.ci/ebpf install
+	ebpf/build ebpf/loader/object/millrace.o
+	ebpf/stamp > ebpf/loader/object/millrace.stamp
 
 install: page ## Installs binary and unit (DESTDIR and PREFIX are honoured).
 	cargo build --release --locked

@@ -1,0 +1,264 @@
+//! Loads the program and attaches it, or takes over what an earlier process has pinned.
+
+use crate::interface::Interface;
+use crate::maps::Maps;
+use crate::pins::{MAPS, Pins};
+use crate::{AttachError, OBJECT};
+use aya::maps::MapError;
+use aya::programs::links::{FdLink, PinnedLink};
+use aya::programs::xdp::{XdpLink, XdpLinkId};
+use aya::programs::{ProgramError, Xdp, XdpMode};
+use aya::{Ebpf, EbpfError, EbpfLoader};
+use ebpf_common::{Link, Port, PortKey};
+use std::path::PathBuf;
+use std::{fs, io};
+
+/// Which of the kernel's two ways to run XDP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// By the driver, before anything is allocated for a frame.
+    Driver,
+    /// By the stack, for drivers without native XDP; slower.
+    Generic,
+}
+
+/// What to attach, and where.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Names of interfaces.
+    pub interfaces: Vec<String>,
+    /// How.
+    pub mode: Mode,
+    /// A directory on a BPF file system where maps and links outlive the process; `None`: nothing
+    /// does.
+    pub pins: Option<PathBuf>,
+    /// Room in the maps; pinned ones keep theirs.
+    pub bindings_max: u32,
+}
+
+/// A program that is loaded and attached.
+pub(crate) struct Attached {
+    pub(crate) ebpf: Ebpf,
+    pub(crate) maps: Maps,
+    /// Links that end with the process.
+    pub(crate) _links: Vec<XdpLink>,
+    pub(crate) interfaces: Vec<Interface>,
+}
+
+/// The program's name in the object.
+pub(crate) const PROGRAM: &str = "relay";
+
+/// Loads and attaches as told, to all interfaces or to none.
+pub(crate) fn attach(options: &Options) -> Result<Attached, AttachError> {
+    check_capabilities()?;
+    let find = |name: &String| Interface::find(name);
+    let interfaces: Vec<Interface> =
+        options.interfaces.iter().map(find).collect::<Result<_, _>>()?;
+    let pins = options.pins.as_deref().map(Pins::open).transpose()?;
+    enable_route_lookups()?;
+    let mut ebpf = load(options.bindings_max, pins.as_ref())?;
+    let mut maps = Maps::take(&mut ebpf)?;
+    tell_ways(&interfaces, &mut maps)?;
+    let program = program_mut(&mut ebpf)?;
+    program.load().map_err(|error| refused_program(&error))?;
+    let mut links = Vec::new();
+    for interface in &interfaces {
+        links.extend(attach_one(program, interface, options.mode, pins.as_ref())?);
+    }
+    if let Some(pins) = &pins {
+        drop_other_links(pins, &interfaces)?;
+    }
+
+    Ok(Attached { ebpf, maps, _links: links, interfaces })
+}
+
+/// The capabilities of <linux/capability.h> that loading and attaching need, by bit.
+const CAPABILITIES: [(u32, &str); 3] =
+    [(12, "CAP_NET_ADMIN"), (38, "CAP_PERFMON"), (39, "CAP_BPF")];
+
+/// The capability that includes the last two.
+const CAP_SYS_ADMIN: u32 = 21;
+
+fn check_capabilities() -> Result<(), AttachError> {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let bits = effective.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(0);
+    let has = |bit: u32| bits & 1 << bit != 0;
+    let missing: Vec<&str> = CAPABILITIES
+        .iter()
+        .filter(|(bit, _)| !(has(*bit) || *bit >= 38 && has(CAP_SYS_ADMIN)))
+        .map(|(_, name)| *name)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+
+    Err(AttachError::Capability { missing: missing.join(", ") })
+}
+
+/// Routes are looked up as if packets came from the loopback interface, which must be allowed to
+/// forward for that: nothing else comes of it, since nothing ever comes in by it for others.
+fn enable_route_lookups() -> Result<(), AttachError> {
+    for (key, path) in [
+        ("net.ipv4.conf.lo.forwarding", "/proc/sys/net/ipv4/conf/lo/forwarding"),
+        ("net.ipv6.conf.lo.forwarding", "/proc/sys/net/ipv6/conf/lo/forwarding"),
+    ] {
+        let value = fs::read_to_string(path);
+        // A machine without IPv6 has no such key, and needs none.
+        if value.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+            || value.is_ok_and(|value| value.trim() == "1")
+        {
+            continue;
+        }
+        fs::write(path, "1").map_err(|error| AttachError::Forwarding { key, error })?;
+    }
+
+    Ok(())
+}
+
+fn load(bindings_max: u32, pins: Option<&Pins>) -> Result<Ebpf, AttachError> {
+    let slots = bindings_max.saturating_mul(2).max(2);
+    let mut loader = EbpfLoader::new();
+    loader
+        .map_max_entries("FLOWS", slots)
+        .map_max_entries("ENTRIES", slots)
+        .map_max_entries("COUNTERS", slots)
+        .map_max_entries("METERS", slots.saturating_add(2))
+        .map_max_entries("RECORDS", slots);
+    if let Some(pins) = pins {
+        for map in MAPS {
+            loader.map_pin_path(map, pins.map(map));
+        }
+    }
+
+    loader.load(OBJECT).map_err(refused_maps)
+}
+
+fn refused_maps(error: EbpfError) -> AttachError {
+    match error {
+        EbpfError::MapError(MapError::CreateError { io_error, .. })
+            if matches!(
+                io_error.raw_os_error(),
+                Some(libc::ENOMEM | libc::EPERM | libc::E2BIG)
+            ) =>
+        {
+            AttachError::Memory(io_error)
+        }
+        other => AttachError::Kernel(one_line(&other)),
+    }
+}
+
+fn refused_program(error: &ProgramError) -> AttachError {
+    AttachError::Kernel(one_line(error))
+}
+
+/// The whole chain of causes in one line; a verifier's log is many.
+fn one_line(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let texts: Vec<String> = causes.map(ToString::to_string).collect();
+    let words: Vec<&str> = texts.iter().flat_map(|text| text.split_whitespace()).collect();
+    let line = words.join(" ");
+    let (start, end) = (line.chars().take(200), line.chars().rev().take(300));
+    if line.chars().count() <= 500 {
+        return line;
+    }
+    let end: String = end.collect::<Vec<char>>().into_iter().rev().collect();
+
+    format!("{} ... {end}", start.collect::<String>())
+}
+
+/// Every interface is a way in and out, without tags.
+fn tell_ways(interfaces: &[Interface], maps: &mut Maps) -> Result<(), AttachError> {
+    maps.clear_ways();
+    for interface in interfaces {
+        let own = interface.index.to_be_bytes();
+        let key = PortKey { interface: own, outer: [0; 2], inner: [0; 2] };
+        maps.add_port(&key, &Port { mac: interface.mac, reserved: [0; 2] })?;
+        let link = Link { port: own, tags: [0; 8], tags_len: [0], reserved: [0; 3] };
+        maps.add_link(interface.index, &link)?;
+        maps.add_device(interface.index)?;
+    }
+
+    Ok(())
+}
+
+pub(crate) fn program_mut(ebpf: &mut Ebpf) -> Result<&mut Xdp, AttachError> {
+    let missing = || AttachError::Kernel("the object lacks its program".to_owned());
+    let program = ebpf.program_mut(PROGRAM).ok_or_else(missing)?;
+
+    program.try_into().map_err(|_| missing())
+}
+
+/// Attaches to one interface, or puts the program in the place of a pinned link's. Returns the
+/// link if it is to end with the process.
+fn attach_one(
+    program: &mut Xdp,
+    interface: &Interface,
+    mode: Mode,
+    pins: Option<&Pins>,
+) -> Result<Option<XdpLink>, AttachError> {
+    let pinned = pins.map(|pins| pins.link(&interface.name)).filter(|path| path.exists());
+    if let Some(path) = pinned {
+        if replace(program, &path).is_ok() {
+            return Ok(None);
+        }
+        // The interface was made anew, or the mode is another: the old link leads nowhere.
+        fs::remove_file(&path).map_err(|error| AttachError::Pins { path, error })?;
+    }
+    let flags = match mode {
+        Mode::Driver => XdpMode::Driver,
+        Mode::Generic => XdpMode::Skb,
+    };
+    let id = program
+        .attach_to_if_index(interface.index, flags)
+        .map_err(|error| refused_link(&error, interface))?;
+    let link = taken(program, id)?;
+    let Some(pins) = pins else { return Ok(Some(link)) };
+    let path = pins.link(&interface.name);
+    let link = FdLink::try_from(link).map_err(|error| AttachError::Kernel(error.to_string()))?;
+    link.pin(&path).map_err(|error| AttachError::Pins { path, error: io::Error::other(error) })?;
+
+    Ok(None)
+}
+
+fn taken(program: &mut Xdp, id: XdpLinkId) -> Result<XdpLink, AttachError> {
+    program.take_link(id).map_err(|error| refused_program(&error))
+}
+
+/// Puts the program in the place of the one that a pinned link runs, without a gap.
+fn replace(program: &mut Xdp, path: &std::path::Path) -> Result<(), ProgramError> {
+    let pinned = PinnedLink::from_pin(path).map_err(|_| ProgramError::NotAttached)?;
+    let link = XdpLink::try_from(FdLink::from(pinned)).map_err(|_| ProgramError::NotAttached)?;
+    let id = program.attach_to_link(link)?;
+    // The pin holds it.
+    drop(program.take_link(id)?);
+
+    Ok(())
+}
+
+fn drop_other_links(pins: &Pins, interfaces: &[Interface]) -> Result<(), AttachError> {
+    let failed = |path: PathBuf| move |error| AttachError::Pins { path, error };
+    for (name, path) in pins.links().map_err(failed(pins.map("")))? {
+        if !interfaces.iter().any(|interface| interface.name == name) {
+            fs::remove_file(&path).map_err(failed(path.clone()))?;
+        }
+    }
+
+    Ok(())
+}
+
+fn refused_link(error: &ProgramError, interface: &Interface) -> AttachError {
+    let name = interface.name.clone();
+    let ProgramError::SyscallError(syscall) = error else {
+        // Netlink, tried after the kernel had called the request invalid.
+        return AttachError::Driver { interface: name, error: io::Error::other(one_line(error)) };
+    };
+    match syscall.io_error.raw_os_error() {
+        Some(libc::EBUSY | libc::EEXIST) => AttachError::Taken(name),
+        Some(libc::ENODEV) => AttachError::NoInterface(name),
+        Some(errno) => {
+            AttachError::Driver { interface: name, error: io::Error::from_raw_os_error(errno) }
+        }
+        None => AttachError::Kernel(one_line(error)),
+    }
+}

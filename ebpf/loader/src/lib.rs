@@ -1,0 +1,30 @@
+//! The kernel's part of the relay: loads the XDP program, attaches it to interfaces, keeps it
+//! pinned, feeds its maps and reads its counters. One thread owns an `Offload`.
+
+mod attach;
+mod binding;
+mod clock;
+mod error;
+mod interface;
+mod maps;
+mod meters;
+mod offload;
+mod pins;
+mod slots;
+mod test_run;
+
+pub use attach::{Mode, Options};
+pub use binding::{Binding, BindingKey, Counted, Traffic};
+pub use error::{AttachError, BindError};
+pub use offload::Offload;
+pub use pins::detach_all;
+pub use test_run::{Action, Ran};
+
+/// The program, as `make ebpf` builds it.
+pub static OBJECT: &[u8] = aya::include_bytes_aligned!("../object/millrace.o");
+
+/// Key of what a process keeps for the next one.
+pub type RecordKey = [u8; 24];
+
+/// What a process keeps for the next one; what is in it is the caller's affair.
+pub type Record = [u8; 1024];
