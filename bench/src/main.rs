@@ -5,6 +5,7 @@ mod cost;
 mod cpu;
 mod directory;
 mod figures;
+mod impair;
 mod interrupt;
 mod log;
 mod memory;
@@ -47,6 +48,12 @@ Examples:
   Against a server that runs already:
     millrace-bench turn --server 192.0.2.7:3478 --user bob --pass secret --rate 20000";
 
+const IMPAIR_EXAMPLES: &str = "\
+Examples:
+  A server as clients see it over a poor line, until input ends:
+    millrace-bench impair --server 127.0.0.1:3478 --listen 127.0.0.1:5000 \\
+      --impair 'loss=2%,burst=3,delay=40ms,jitter=10ms,rate=2mbit'";
+
 /// Measures Millrace under load.
 #[derive(Parser)]
 #[command(name = "millrace-bench", version, about, after_help = EXAMPLES)]
@@ -63,6 +70,9 @@ enum Command {
     /// TURN: packets relayed, allocations made and kept, requests of strangers.
     #[command(after_help = TURN_EXAMPLES)]
     Turn(Box<turn::Args>),
+    /// A network that loses, delays, repeats, reorders and changes datagrams, for any client.
+    #[command(after_help = IMPAIR_EXAMPLES)]
+    Impair(Box<impair::Args>),
     /// Relays packets without being a TURN server: the floor that `turn --compare` measures.
     #[command(hide = true)]
     BareRelay(turn::bare::Args),
@@ -72,6 +82,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Room(args) => room::run(&args),
         Command::Turn(args) => turn::run(&Arc::from(args)),
+        Command::Impair(args) => impair::run(&args),
         Command::BareRelay(args) => turn::bare::run(&args),
     };
     match outcome {

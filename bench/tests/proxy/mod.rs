@@ -2,13 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
-use relay_wire::ChannelHeader;
 use relay_wire::stun::{Class, Message, Method, Writer};
+use serde_json::Value;
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, UdpSocket};
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::thread::{self, JoinHandle};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::thread;
 use std::time::Duration;
 
 /// Runs the bench.
@@ -58,143 +58,55 @@ impl Drop for BareRelay {
     }
 }
 
-/// What a proxy does beside its faults.
-#[derive(Clone, Copy)]
-pub(crate) struct Faults {
-    /// It ends, and its socket with it, after so many packets.
-    pub(crate) broken_after: Option<u64>,
-}
-
-/// What a proxy did to packets with data.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Told {
-    pub(crate) packets: u64,
-    pub(crate) dropped: u64,
-    pub(crate) repeated: u64,
-    pub(crate) flipped: u64,
-    pub(crate) swapped: u64,
-}
-
-impl Told {
-    fn plus(self, other: Self) -> Self {
-        Self {
-            packets: self.packets + other.packets,
-            dropped: self.dropped + other.dropped,
-            repeated: self.repeated + other.repeated,
-            flipped: self.flipped + other.flipped,
-            swapped: self.swapped + other.swapped,
+impl BareRelay {
+    /// Waits until it has spent this much processor time on what it relays, then kills it.
+    pub(crate) fn die_after(mut self, cpu: Duration) {
+        let schedstat = format!("/proc/{}/schedstat", self.child.id());
+        let spent = || {
+            let text = fs::read_to_string(&schedstat).unwrap();
+            Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
+        };
+        while spent() < cpu {
+            assert!(self.child.try_wait().unwrap().is_none(), "the bare relay has ended");
+            thread::yield_now();
         }
     }
 }
 
-/// Stands between one client and a server.
+/// The bench's own impairment proxy, in a process of its own.
 pub(crate) struct Proxy {
     /// Where the client sends to.
-    pub(crate) address: SocketAddr,
-    stop: Arc<AtomicBool>,
-    threads: [JoinHandle<Told>; 2],
-}
-
-/// One way through a proxy.
-struct Way {
-    from: Arc<UdpSocket>,
-    to: Arc<UdpSocket>,
-    client: Arc<OnceLock<SocketAddr>>,
-    up: bool,
-    faults: Faults,
-    stop: Arc<AtomicBool>,
+    pub(crate) address: String,
+    child: Child,
+    said: BufReader<ChildStdout>,
 }
 
 impl Proxy {
-    /// Starts a proxy.
-    pub(crate) fn start(server: SocketAddr, faults: Faults) -> Self {
-        let [front, back] = [(); 2].map(|()| Arc::new(UdpSocket::bind("127.0.0.1:0").unwrap()));
-        back.connect(server).unwrap();
-        for socket in [&front, &back] {
-            socket.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
-            socket2::SockRef::from(&**socket).set_recv_buffer_size(4 << 20).unwrap();
-        }
-        let address = front.local_addr().unwrap();
-        let stop = Arc::new(AtomicBool::new(false));
-        let client = Arc::new(OnceLock::new());
-        let threads = [(true, &front, &back), (false, &back, &front)].map(|(up, from, to)| {
-            let (from, to) = (Arc::clone(from), Arc::clone(to));
-            let (client, stop) = (Arc::clone(&client), Arc::clone(&stop));
-            thread::spawn(move || Way { from, to, client, up, faults, stop }.pass())
-        });
+    /// Starts a proxy that impairs what `spec` says.
+    pub(crate) fn start(server: SocketAddr, spec: &str) -> Self {
+        let server = server.to_string();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_millrace-bench"))
+            .args(["impair", "--server", &server, "--listen", "127.0.0.1:0", "--impair", spec])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = BufReader::new(child.stdout.take().unwrap());
+        let mut address = String::new();
+        said.read_line(&mut address).unwrap();
 
-        Self { address, stop, threads }
+        Self { address: address.trim().to_owned(), child, said }
     }
 
-    /// Ends it and tells what it did.
-    pub(crate) fn stop(self) -> Told {
-        self.stop.store(true, Ordering::Relaxed);
-        let [up, down] = self.threads.map(|thread| thread.join().unwrap());
+    /// Ends it; what it did to media.
+    pub(crate) fn stop(mut self) -> Value {
+        drop(self.child.stdin.take());
+        let mut told = String::new();
+        self.said.read_to_string(&mut told).unwrap();
+        assert!(self.child.wait().unwrap().success());
 
-        up.plus(down)
+        serde_json::from_str::<Value>(&told).unwrap()["media"].take()
     }
-}
-
-impl Way {
-    fn pass(self) -> Told {
-        let mut told = Told::default();
-        let mut held = None;
-        let mut buffer = [0; 2_048];
-        while !self.stop.load(Ordering::Relaxed) {
-            let Ok((len, from)) = self.from.recv_from(&mut buffer) else { continue };
-            let client = self.client.get_or_init(|| from);
-            for packet in err(&buffer[..len], self.faults, &mut told, &mut held) {
-                // The other end may be gone, which is what some tests are about.
-                let _ = match self.up {
-                    true => self.to.send(&packet),
-                    false => self.to.send_to(&packet, client),
-                };
-            }
-            if self.faults.broken_after == Some(told.packets) {
-                self.stop.store(true, Ordering::Relaxed);
-            }
-        }
-        // The one after it, which would have brought it along, was never sent.
-        told.dropped += u64::from(held.is_some());
-
-        told
-    }
-}
-
-/// What becomes of a packet: of ten with data one is lost, one repeated, one changed, one late.
-fn err(packet: &[u8], faults: Faults, told: &mut Told, held: &mut Option<Vec<u8>>) -> Vec<Vec<u8>> {
-    let mut packets = vec![packet.to_vec()];
-    if ChannelHeader::parse(packet).is_none() {
-        return packets;
-    }
-    told.packets += 1;
-    if faults.broken_after.is_some() {
-        return packets;
-    }
-    match told.packets % 10 {
-        1 => {
-            told.dropped += 1;
-            packets.clear();
-        }
-        3 => {
-            told.repeated += 1;
-            packets.push(packet.to_vec());
-        }
-        5 => {
-            told.flipped += 1;
-            // Some bit behind the header, another one each time.
-            let bit = 32 + (told.packets as usize * 7) % ((packet.len() - 4) * 8);
-            packets[0][bit / 8] ^= 1 << (bit % 8);
-        }
-        7 => *held = packets.pop(),
-        8 => {
-            told.swapped += 1;
-            packets.extend(held.take());
-        }
-        _ => {}
-    }
-
-    packets
 }
 
 /// A server that challenges everybody and then refuses, always with the same code.

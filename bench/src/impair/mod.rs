@@ -1,0 +1,11 @@
+//! A network that is worse than the real one: between clients and server stands a proxy that loses,
+//! delays, repeats, reorders and changes datagrams, and tells what it did.
+
+mod line;
+mod proxy;
+mod spec;
+#[cfg(test)]
+mod tests;
+mod told;
+
+pub(crate) use proxy::{Args, run};
