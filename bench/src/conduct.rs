@@ -13,6 +13,8 @@ pub(crate) trait Experiment {
     fn subjects(&self) -> Vec<String>;
     /// About how long one measurement takes, with the server's start.
     fn duration(&self) -> Duration;
+    /// How often it is repeated.
+    fn repeat(&self) -> u32;
     /// Where it stands among others that differ by one number.
     fn place(&self) -> Option<Place>;
     /// Starts a server, measures it and ends it. What was measured until an error comes with it.
@@ -28,21 +30,20 @@ pub(crate) enum Failure {
     IsNoted,
 }
 
-/// Measures everything `repeat` times, the servers of each experiment in turns and in the other
-/// order every second time. What was found until an error comes with it.
+/// Measures everything as often as it wants to be, the servers of each experiment in turns and in
+/// the other order every second time. What was found until an error comes with it.
 pub(crate) fn conduct(
     experiments: &[Box<dyn Experiment>],
-    repeat: u32,
     failure: Failure,
 ) -> (Vec<Findings>, Result<()>) {
     let mut all = Vec::new();
-    let mut clock = Clock::new(experiments, repeat);
+    let mut clock = Clock::new(experiments);
     let result = experiments.iter().enumerate().try_for_each(|(index, experiment)| {
         let title = experiment.title();
         eprintln!("[{}/{}] {title}{}", index + 1, experiments.len(), clock.left());
         let mut findings = Findings::new(title, experiment.subjects());
         findings.place = experiment.place();
-        let result = repeat_one(experiment.as_ref(), repeat, failure, &mut clock, &mut findings);
+        let result = repeat_one(experiment.as_ref(), failure, &mut clock, &mut findings);
         if !findings.is_empty() || !findings.notes().is_empty() {
             all.push(findings);
         }
@@ -54,12 +55,11 @@ pub(crate) fn conduct(
 
 fn repeat_one(
     experiment: &dyn Experiment,
-    repeat: u32,
     failure: Failure,
     clock: &mut Clock,
     findings: &mut Findings,
 ) -> Result<()> {
-    let names = experiment.subjects();
+    let (names, repeat) = (experiment.subjects(), experiment.repeat());
     let mut failed = vec![false; names.len()];
     for repetition in 0..repeat {
         let mut order: Vec<_> = (0..names.len()).collect();
@@ -81,7 +81,7 @@ fn repeat_one(
             match result {
                 Err(error) if failure == Failure::IsNoted && !interrupt::is_noted() => {
                     eprintln!("  {}/{repeat} {name}: {error:#}", repetition + 1);
-                    findings.note(name, format!("failed: {error:#}"));
+                    findings.fail(name, &error);
                     failed[index] = true;
                 }
                 result => result.with_context(|| name.clone())?,
@@ -100,11 +100,9 @@ struct Clock {
 }
 
 impl Clock {
-    fn new(experiments: &[Box<dyn Experiment>], repeat: u32) -> Self {
-        let total = experiments
-            .iter()
-            .map(|experiment| experiment.duration() * experiment.subjects().len() as u32 * repeat)
-            .sum();
+    fn new(experiments: &[Box<dyn Experiment>]) -> Self {
+        let total =
+            experiments.iter().map(|e| e.duration() * e.subjects().len() as u32 * e.repeat()).sum();
 
         Self { began: Instant::now(), total, done: Duration::ZERO }
     }
@@ -140,6 +138,7 @@ mod tests {
     /// Servers that say their turn; `bad` fails.
     struct Turns {
         bad: Option<usize>,
+        repeat: u32,
         turns: RefCell<Vec<usize>>,
     }
 
@@ -154,6 +153,10 @@ mod tests {
 
         fn duration(&self) -> Duration {
             Duration::from_secs(70)
+        }
+
+        fn repeat(&self) -> u32 {
+            self.repeat
         }
 
         fn place(&self) -> Option<Place> {
@@ -173,8 +176,8 @@ mod tests {
 
     fn run(bad: Option<usize>, failure: Failure) -> (Vec<usize>, Vec<Findings>, Result<()>) {
         let turns: &'static Turns =
-            Box::leak(Box::new(Turns { bad, turns: RefCell::new(Vec::new()) }));
-        let (findings, result) = conduct(&[Box::new(turns)], 3, failure);
+            Box::leak(Box::new(Turns { bad, repeat: 3, turns: RefCell::new(Vec::new()) }));
+        let (findings, result) = conduct(&[Box::new(turns)], failure);
         let order = turns.turns.borrow().clone();
 
         (order, findings, result)
@@ -204,9 +207,9 @@ mod tests {
     #[test]
     fn time_left_is_told_in_minutes_and_seconds() {
         let turns: &'static Turns =
-            Box::leak(Box::new(Turns { bad: None, turns: RefCell::new(Vec::new()) }));
+            Box::leak(Box::new(Turns { bad: None, repeat: 1, turns: RefCell::new(Vec::new()) }));
         let experiments: [Box<dyn Experiment>; 1] = [Box::new(turns)];
-        let mut clock = Clock::new(&experiments, 1);
+        let mut clock = Clock::new(&experiments);
 
         assert_eq!(clock.left(), " (3 min left)");
         clock.did(&turns);

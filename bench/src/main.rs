@@ -1,5 +1,6 @@
 //! The load harness: clients that are not our own dataplane, and what the server spends on them.
 
+mod compare;
 mod conduct;
 mod cost;
 mod cpu;
@@ -54,6 +55,17 @@ Examples:
     millrace-bench impair --server 127.0.0.1:3478 --listen 127.0.0.1:5000 \\
       --impair 'loss=2%,burst=3,delay=40ms,jitter=10ms,rate=2mbit'";
 
+const COMPARE_EXAMPLES: &str = "\
+Examples:
+  Everything, beside the peers that are installed:
+    millrace-bench compare --html report.html --json report.json
+
+  One load of each kind, once, to see that everything works:
+    millrace-bench compare --quick
+
+  A peer of your own, described by a file, and more repetitions:
+    millrace-bench compare --adapter peer.toml --only turn --repeat 5";
+
 /// Measures Millrace under load.
 #[derive(Parser)]
 #[command(name = "millrace-bench", version, about, after_help = EXAMPLES)]
@@ -73,6 +85,9 @@ enum Command {
     /// A network that loses, delays, repeats, reorders and changes datagrams, for any client.
     #[command(after_help = IMPAIR_EXAMPLES)]
     Impair(Box<impair::Args>),
+    /// The same loads on our server and on its peers, in one report.
+    #[command(after_help = COMPARE_EXAMPLES)]
+    Compare(Box<compare::Args>),
     /// Relays packets without being a TURN server: the floor that `turn --compare` measures.
     #[command(hide = true)]
     BareRelay(turn::bare::Args),
@@ -83,6 +98,7 @@ fn main() -> ExitCode {
         Command::Room(args) => room::run(&args),
         Command::Turn(args) => turn::run(&Arc::from(args)),
         Command::Impair(args) => impair::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::BareRelay(args) => turn::bare::run(&args),
     };
     match outcome {

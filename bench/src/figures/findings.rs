@@ -3,7 +3,7 @@
 use super::{Metric, Sample, Spread};
 use hdrhistogram::Histogram;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Shares of the packets at which a latency curve is told.
 const CURVE: [f64; 9] = [0.0, 0.25, 0.5, 0.75, 0.9, 0.99, 0.999, 0.999_9, 1.0];
@@ -22,6 +22,7 @@ pub(crate) struct Findings {
     /// By figure and server: the value of each repetition that yielded one.
     values: BTreeMap<(&'static str, String), BTreeMap<u32, f64>>,
     latencies: BTreeMap<String, Histogram<u64>>,
+    failed: BTreeSet<String>,
 }
 
 /// Where an experiment stands among others that differ from it by one number.
@@ -46,6 +47,7 @@ impl Findings {
             notes: Vec::new(),
             values: BTreeMap::new(),
             latencies: BTreeMap::new(),
+            failed: BTreeSet::new(),
         }
     }
 
@@ -78,6 +80,17 @@ impl Findings {
         if !subjects.iter().any(|known| known == subject) {
             subjects.push(subject.to_owned());
         }
+    }
+
+    /// Notes that a server failed, and why.
+    pub(crate) fn fail(&mut self, subject: &str, error: &anyhow::Error) {
+        self.note(subject, format!("failed: {error:#}"));
+        self.failed.insert(subject.to_owned());
+    }
+
+    /// Whether a server failed.
+    pub(crate) fn failed(&self, subject: &str) -> bool {
+        self.failed.contains(subject)
     }
 
     /// What the reader must know, and of which servers.

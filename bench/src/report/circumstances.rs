@@ -11,6 +11,8 @@ const SECRETS: [&str; 4] = ["--pass", "--secret", "--api-secret", "--token"];
 pub(crate) struct Circumstances {
     /// The command line that gives the figures again.
     command: String,
+    /// Those that give its parts.
+    commands: Vec<String>,
     /// Kernel, processors, versions, and what else was running.
     machine: Vec<(String, String)>,
     /// Seconds of each measurement.
@@ -43,14 +45,20 @@ impl Circumstances {
             .collect::<Vec<_>>()
             .join(" ");
 
-        Self { command, machine, seconds, repeat }
+        Self { command, commands: Vec::new(), machine, seconds, repeat }
+    }
+
+    /// Adds the commands that give the parts of a run.
+    pub(crate) fn with_commands(self, commands: impl Iterator<Item = String>) -> Self {
+        Self { commands: commands.collect(), ..self }
     }
 
     /// Name and value of each fact.
     pub(crate) fn facts(&self) -> Vec<(String, String)> {
-        let command = ("command".to_owned(), self.command.clone());
+        let commands = std::iter::once(&self.command).chain(&self.commands);
+        let commands = commands.map(|command| ("command".to_owned(), command.clone()));
 
-        self.machine.iter().cloned().chain([command]).collect()
+        self.machine.iter().cloned().chain(commands).collect()
     }
 }
 

@@ -17,6 +17,9 @@ use serde::Serialize;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// Version of what is in JSON: it grows when something changes its meaning or goes.
+const SCHEMA: u32 = 1;
+
 /// Where figures are written beside the terminal.
 #[derive(clap::Args)]
 pub(crate) struct Output {
@@ -29,6 +32,24 @@ pub(crate) struct Output {
 }
 
 impl Output {
+    /// The same, with files where none are named.
+    pub(crate) fn or(&self, json: &str, html: &str) -> Self {
+        Self {
+            json: Some(self.json.clone().unwrap_or_else(|| json.into())),
+            html: Some(self.html.clone().unwrap_or_else(|| html.into())),
+        }
+    }
+
+    /// An error if a file cannot be written: better now than after the run.
+    pub(crate) fn check(&self) -> Result<()> {
+        for path in self.json.iter().chain(&self.html) {
+            let file = fs::OpenOptions::new().append(true).create(true).open(path);
+            file.with_context(|| format!("cannot write {}", path.display()))?;
+        }
+
+        Ok(())
+    }
+
     /// Shows findings, and writes them where they are wanted.
     pub(crate) fn show(
         &self,
@@ -43,6 +64,8 @@ impl Output {
         if let Some(path) = &self.json {
             let experiments: Vec<_> = findings.iter().map(Findings::json).collect();
             let all = serde_json::json!({
+                "schema": SCHEMA,
+                "title": title,
                 "circumstances": circumstances,
                 "experiments": experiments,
             });
@@ -51,6 +74,7 @@ impl Output {
         if let Some(path) = &self.html {
             let page = Page { title: title.to_owned(), facts: circumstances.facts(), tables };
             write(path, &page.html())?;
+            eprintln!("report: {}", path.display());
         }
 
         Ok(())

@@ -66,6 +66,10 @@ impl Experiment for TurnExperiment {
             }
     }
 
+    fn repeat(&self) -> u32 {
+        self.args.repeat
+    }
+
     fn place(&self) -> Option<Place> {
         match &self.measured {
             Measured::Load(scenario, rate) => Some(Place {

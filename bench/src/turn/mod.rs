@@ -30,6 +30,7 @@ use subject::Subject;
 
 /// Runs the whole measurement and shows what came of it, also of one that ended early.
 pub(crate) fn run(args: &Arc<Args>) -> Result<()> {
+    args.output.check()?;
     let adapters = Adapter::all(&args.adapter)?;
     let cpus = Arc::new(Cpus::divide(!args.no_pin)?);
     let experiments = experiments(args, &adapters, &cpus)?;
@@ -41,7 +42,7 @@ pub(crate) fn run(args: &Arc<Args>) -> Result<()> {
     let circumstances = Circumstances::read(args.seconds, args.repeat, more);
 
     interrupt::note();
-    let (findings, result) = conduct(&experiments, args.repeat, Failure::Ends);
+    let (findings, result) = conduct(&experiments, Failure::Ends);
     if !findings.is_empty() {
         args.output.show("TURN", &findings, &circumstances)?;
     }
