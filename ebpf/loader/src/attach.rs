@@ -3,13 +3,12 @@
 use crate::interface::Interface;
 use crate::maps::Maps;
 use crate::pins::{MAPS, Pins};
-use crate::{AttachError, OBJECT};
+use crate::{AttachError, OBJECT, ways};
 use aya::maps::MapError;
 use aya::programs::links::{FdLink, PinnedLink};
 use aya::programs::xdp::{XdpLink, XdpLinkId};
 use aya::programs::{ProgramError, Xdp, XdpMode};
 use aya::{Ebpf, EbpfError, EbpfLoader};
-use ebpf_common::{Link, Port, PortKey};
 use std::path::PathBuf;
 use std::{fs, io};
 
@@ -167,19 +166,13 @@ fn one_line(error: &dyn std::error::Error) -> String {
     format!("{} ... {end}", start.collect::<String>())
 }
 
-/// Every interface is a way in and out, without tags.
 fn tell_ways(interfaces: &[Interface], maps: &mut Maps) -> Result<(), AttachError> {
     maps.clear_ways();
     for interface in interfaces {
-        let own = interface.index.to_be_bytes();
-        let key = PortKey { interface: own, outer: [0; 2], inner: [0; 2] };
-        maps.add_port(&key, &Port { mac: interface.mac, reserved: [0; 2] })?;
-        let link = Link { port: own, tags: [0; 8], tags_len: [0], reserved: [0; 3] };
-        maps.add_link(interface.index, &link)?;
         maps.add_device(interface.index)?;
     }
 
-    Ok(())
+    ways::find(interfaces).iter().try_for_each(|way| ways::tell(way, maps))
 }
 
 pub(crate) fn program_mut(ebpf: &mut Ebpf) -> Result<&mut Xdp, AttachError> {

@@ -12,6 +12,8 @@ mod offload;
 mod pins;
 mod slots;
 mod test_run;
+mod vlan;
+mod ways;
 
 pub use attach::{Mode, Options};
 pub use binding::{Binding, BindingKey, Counted, Traffic};
@@ -19,6 +21,7 @@ pub use error::{AttachError, BindError};
 pub use offload::Offload;
 pub use pins::detach_all;
 pub use test_run::{Action, Ran};
+pub use ways::Way;
 
 /// The program, as `make ebpf` builds it.
 pub static OBJECT: &[u8] = aya::include_bytes_aligned!("../object/millrace.o");

@@ -6,7 +6,7 @@ use crate::clock::nanos;
 use crate::maps::Maps;
 use crate::meters::Meters;
 use crate::slots::Slots;
-use crate::{AttachError, BindError, Binding, BindingKey, Counted, Record, RecordKey};
+use crate::{AttachError, BindError, Binding, BindingKey, Counted, Record, RecordKey, Way, ways};
 use aya::Ebpf;
 use aya::programs::{Program, Xdp};
 use ebpf_common::{Entry, FlowKey};
@@ -69,6 +69,14 @@ impl Offload {
     /// The interfaces that the program is attached to: name and index.
     pub fn interfaces(&self) -> &[(String, u32)] {
         &self.interfaces
+    }
+
+    /// Adds a way in and out, or changes one: a VLAN that was made after the program was attached.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn add_way(&mut self, way: &Way) -> Result<(), AttachError> {
+        ways::tell(way, &mut self.maps)
     }
 
     /// Has the kernel relay a binding. For one that it relays already, this is a refresh: expiry

@@ -109,6 +109,23 @@ impl Frame {
     }
 }
 
+/// A frame with another IPv4 header at `at`, whose checksum is right.
+pub(crate) fn with_ipv4_checksum(
+    mut bytes: Vec<u8>,
+    at: usize,
+    change: impl FnOnce(&mut [u8]),
+) -> Vec<u8> {
+    let len = bytes.len();
+    let header = &mut bytes[at..len.min(at + 20)];
+    change(header);
+    let end = at + usize::from(header[0] & 0xf) * 4;
+    bytes[at + 10..at + 12].fill(0);
+    let checksum = !sum(&bytes[at..end]);
+    bytes[at + 10..at + 12].copy_from_slice(&checksum.to_be_bytes());
+
+    bytes
+}
+
 fn octets(ip: IpAddr) -> Vec<u8> {
     match ip {
         IpAddr::V4(ip) => ip.octets().to_vec(),

@@ -2,8 +2,10 @@
 #![allow(dead_code, unused_imports, reason = "each test takes what it needs")]
 
 mod frame;
+mod rows;
 
-pub(crate) use frame::{Frame, payload};
+pub(crate) use frame::{Frame, payload, with_ipv4_checksum};
+pub(crate) use rows::{Expect, Row, Table, down, in_the_lab, row, up};
 
 use ebpf_loader::{Binding, BindingKey, Mode, Offload, Options};
 use nix::sched::{CloneFlags, setns};
