@@ -21,9 +21,9 @@ fn channel_data_becomes_a_datagram_to_the_peer_and_back() {
             for data in [&b""[..], b"x", b"hello", &[0x40, 1, 0, 0], &[7; 1_000], &[0; 33]] {
                 let name = format!("{} bytes, IPv4: {client_ipv4}, {peer_ipv4}", data.len());
                 let (input, output) = up(&binding, data);
-                table.from_client([row(&name, input.bytes(), Redirected(output.bytes()))]);
+                table.client_sends([row(&name, input.bytes(), Redirected(output.bytes()))]);
                 let (input, output) = down(&binding, data);
-                table.from_peer([row(&name, input.bytes(), Redirected(output.bytes()))]);
+                table.peer_sends([row(&name, input.bytes(), Redirected(output.bytes()))]);
             }
         }
     });
@@ -37,10 +37,10 @@ fn a_peer_behind_the_same_interface_is_answered_there() {
         table.offload.bind(&binding).unwrap();
         let (input, output) = up(&binding, b"hello");
         let output = output.macs(CLIENT_MAC, RELAY_MAC).bytes();
-        table.from_client([row("up", input.bytes(), Transmitted(output))]);
+        table.client_sends([row("up", input.bytes(), Transmitted(output))]);
         let (input, output) = down(&binding, b"hello");
         let input = input.macs(RELAY_MAC, CLIENT_MAC).bytes();
-        table.from_client([row("down", input, Transmitted(output.bytes()))]);
+        table.client_sends([row("down", input, Transmitted(output.bytes()))]);
     });
 }
 
@@ -60,7 +60,7 @@ fn checksums_are_those_of_a_sender_that_computes_them() {
         let zero = (0..=u16::MAX).map(u16::to_be_bytes);
         let zero = zero.map(|data| up(&four, &data)).find(|(_, out)| checksum(out) == [0xff; 2]);
         let (zero, zero_out) = zero.expect("one word of 65,536");
-        table.from_client([
+        table.client_sends([
             row("none in IPv4 stays none", none.bytes(), Redirected(none_out.bytes())),
             row("a wrong one stays wrong", wrong, Redirected(wrong_out)),
             row("0 is sent as 0xffff", zero.bytes(), Redirected(zero_out.bytes())),
@@ -69,11 +69,11 @@ fn checksums_are_those_of_a_sender_that_computes_them() {
         let mixed = binding(true, false);
         table.offload.bind(&mixed).unwrap();
         let to_six = up(&mixed, b"hello").0.without_checksum();
-        table.from_client([row("none, to IPv6", to_six.bytes(), Passed("no_checksum"))]);
+        table.client_sends([row("none, to IPv6", to_six.bytes(), Passed("no_checksum"))]);
         let six = binding(false, true);
         table.offload.bind(&six).unwrap();
         let from_six = up(&six, b"hello").0.without_checksum();
-        table.from_client([row("none in IPv6", from_six.bytes(), Passed("no_checksum"))]);
+        table.client_sends([row("none in IPv6", from_six.bytes(), Passed("no_checksum"))]);
     });
 }
 
@@ -90,7 +90,7 @@ fn headers_are_those_of_a_new_packet() {
             header[4..8].copy_from_slice(&[0x12, 0x34, 0, 0]);
         });
         let output = || Redirected(output.bytes());
-        table.from_client([
+        table.client_sends([
             row("TTL 1", last_hop.bytes(), output()),
             row("DSCP and ECN", class, output()),
             row("numbered, fragments allowed", numbered, output()),
@@ -102,7 +102,7 @@ fn headers_are_those_of_a_new_packet() {
         let mut labelled = input.bytes();
         labelled[14..18].copy_from_slice(&[0x6b, 0x9a, 0xbc, 0xde]);
         let row = row("traffic class and flow label", labelled, Redirected(output.bytes()));
-        table.from_client([row]);
+        table.client_sends([row]);
     });
 }
 
@@ -129,7 +129,7 @@ fn what_is_not_a_plain_whole_datagram_for_us_passes() {
         let longer = [&plain[..], &[0; 7]].concat();
         let other = input.clone().macs(PEER_MAC, CLIENT_MAC).bytes();
         let broadcast = input.clone().macs([0xff; 6], CLIENT_MAC).bytes();
-        table.from_client([
+        table.client_sends([
             row("ARP", with(&plain, &[(12, 8), (13, 6)]), Passed("not_ip")),
             row("an Ethernet header alone", &plain[..14], Passed("malformed")),
             row("TCP", four(|header| header[9] = 6), Passed("not_udp")),
@@ -166,7 +166,7 @@ fn what_is_of_no_flow_passes() {
         let stun = [0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
         let short = [0x40, 1, 0, 9, b'h', b'i'];
         let padded = [0x40, 1, 0, 1, b'h', 0, 0, 0];
-        table.from_client([
+        table.client_sends([
             row("another channel", frame(&payload(0x4002, b"hello")), Passed("no_flow")),
             row("another client", stranger.bytes(), Passed("no_flow")),
             row("STUN", frame(&stun), Passed("no_flow")),
@@ -176,12 +176,12 @@ fn what_is_of_no_flow_passes() {
             row("less data than it says", frame(&short), Passed("padded")),
             row("padding of ChannelData", frame(&padded), Passed("padded")),
         ]);
-        table.from_peer([row("another peer", other_peer.bytes(), Passed("no_flow"))]);
+        table.peer_sends([row("another peer", other_peer.bytes(), Passed("no_flow"))]);
 
         table.offload.unbind(&bound.key).unwrap();
         let (up, down) = (up(&bound, b"hello").0, down(&bound, b"hello").0);
-        table.from_client([row("unbound", up.bytes(), Passed("no_flow"))]);
-        table.from_peer([row("unbound", down.bytes(), Passed("no_flow"))]);
+        table.client_sends([row("unbound", up.bytes(), Passed("no_flow"))]);
+        table.peer_sends([row("unbound", down.bytes(), Passed("no_flow"))]);
     });
 }
 
@@ -192,12 +192,12 @@ fn what_has_expired_passes_and_what_is_refreshed_stays() {
             Binding { expires: Instant::now() - Duration::from_secs(1), ..binding(true, true) };
         table.offload.bind(&expired).unwrap();
         let (input, output) = up(&expired, b"hello");
-        table.from_client([row("expired", input.bytes(), Passed("expired"))]);
+        table.client_sends([row("expired", input.bytes(), Passed("expired"))]);
         let back = down(&expired, b"hello").0;
-        table.from_peer([row("expired", back.bytes(), Passed("expired"))]);
+        table.peer_sends([row("expired", back.bytes(), Passed("expired"))]);
 
         table.offload.bind(&binding(true, true)).unwrap();
-        table.from_client([row("refreshed", input.bytes(), Redirected(output.bytes()))]);
+        table.client_sends([row("refreshed", input.bytes(), Redirected(output.bytes()))]);
     });
 }
 
@@ -208,7 +208,7 @@ fn tags_of_vlans_are_read_and_written() {
         table.offload.bind(&bound).unwrap();
         let (input, output) = up(&bound, b"hello");
         let tagged = |tags: &[(u16, u16)]| input.clone().tags(tags).bytes();
-        table.from_client([
+        table.client_sends([
             row("a VLAN that is not ours", tagged(&[(0x8100, 10)]), Passed("other_station")),
             row("three tags", tagged(&[(0x8100, 10); 3]), Passed("not_ip")),
         ]);
@@ -225,14 +225,14 @@ fn tags_of_vlans_are_read_and_written() {
             let pairs: Vec<(u16, u16)> = tags.iter().map(|[kind, vlan]| (*kind, *vlan)).collect();
             let urgent: Vec<_> = pairs.iter().map(|(kind, vlan)| (*kind, vlan | 0xe000)).collect();
             let output = || Redirected(output.clone().tags(&pairs).bytes());
-            table.from_client([
+            table.client_sends([
                 row("a tag in, a tag out", tagged(&pairs), output()),
                 row("with a priority", tagged(&urgent), output()),
                 row("none in", input.bytes(), output()),
             ]);
             let (back, forth) = down(&bound, b"hello");
             let row = row("back", back.bytes(), Redirected(forth.tags(&pairs).bytes()));
-            table.from_peer([row]);
+            table.peer_sends([row]);
         }
     });
 }
@@ -262,15 +262,15 @@ fn from_client_to_client_it_goes_in_one_pass() {
         let (one, other) = (first.key, second.key);
         let input = Frame::new(one.client, one.server, &payload(one.channel, b"hello"));
         table.offload.bind(&first).unwrap();
-        table.from_client([row("half", input.bytes(), Passed("inside_elsewhere"))]);
+        table.client_sends([row("half", input.bytes(), Passed("inside_elsewhere"))]);
         table.offload.bind(&second).unwrap();
         let data = payload(other.channel, b"hello");
         let output = Frame::new(other.server, other.client, &data).macs(PEER_MAC, RELAY_MAC_2);
-        table.from_client([row("there", input.bytes(), Redirected(output.bytes()))]);
+        table.client_sends([row("there", input.bytes(), Redirected(output.bytes()))]);
         let input = Frame::new(other.client, other.server, &data).macs(RELAY_MAC_2, PEER_MAC);
         let data = payload(one.channel, b"hello");
         let output = Frame::new(one.server, one.client, &data).macs(CLIENT_MAC, RELAY_MAC);
-        table.from_peer([row("back", input.bytes(), Redirected(output.bytes()))]);
+        table.peer_sends([row("back", input.bytes(), Redirected(output.bytes()))]);
 
         let mut counted = BTreeMap::new();
         table.offload.counters(|key, each| _ = counted.insert(key.channel, each)).unwrap();
@@ -289,7 +289,7 @@ fn without_a_next_hop_it_passes() {
             let binding = Binding { peer: peer.parse().unwrap(), ..binding(true, true) };
             table.offload.bind(&binding).unwrap();
             let input = up(&binding, b"hello").0.bytes();
-            table.from_client([row(name, input, Passed(label))]);
+            table.client_sends([row(name, input, Passed(label))]);
         };
         check("no route", "192.0.2.1:6000", "no_route");
         check("an address of this machine", "10.0.2.1:6000", "no_route");
@@ -307,7 +307,7 @@ fn what_would_leave_by_another_interface_passes() {
         let mut table = Table { offload, to_client, to_peer: 0 };
         table.offload.bind(&binding(true, true)).unwrap();
         let input = up(&binding(true, true), b"hello").0.bytes();
-        table.from_client([row("not attached", input, Passed("no_link"))]);
+        table.client_sends([row("not attached", input, Passed("no_link"))]);
     });
 }
 
@@ -319,16 +319,16 @@ fn what_is_longer_than_the_link_takes_passes() {
         // 1500 bytes of IPv4 in; header and ChannelData are 32 bytes of them.
         let (input, output) = up(&same, &[7; 1_468]);
         let fits = row("four bytes less", input.bytes(), Redirected(output.bytes()));
-        table.from_client([fits]);
+        table.client_sends([fits]);
         let (fits, output) = down(&same, &[7; 1_468]);
         let longest = down(&same, &[7; 1_472]).0.bytes();
-        table.from_peer([
+        table.peer_sends([
             row("four bytes more", fits.bytes(), Redirected(output.bytes())),
             row("five bytes more than fit", longest, Passed("too_long")),
         ]);
         table.offload.bind(&other).unwrap();
         let input = up(&other, &[7; 1_468]).0.bytes();
-        table.from_client([row("IPv6 is longer", input, Passed("too_long"))]);
+        table.client_sends([row("IPv6 is longer", input, Passed("too_long"))]);
     });
 }
 
@@ -350,18 +350,18 @@ fn bandwidth_is_of_an_allocation_and_of_each_direction() {
         table.offload.bind(&sibling).unwrap();
         let (input, output) = up(&limited, &[7; 1_000]);
         let second = up(&sibling, &[7; 1_000]).0;
-        table.from_client([
+        table.client_sends([
             row("within", input.bytes(), Redirected(output.bytes())),
             row("beyond", input.bytes(), Dropped("bandwidth")),
             row("beyond, by another channel", second.bytes(), Dropped("bandwidth")),
         ]);
         let (back, forth) = down(&limited, &[7; 1_000]);
-        table.from_peer([
+        table.peer_sends([
             row("the other direction", back.bytes(), Redirected(forth.bytes())),
             row("beyond", back.bytes(), Dropped("bandwidth")),
         ]);
         refill(table, 80_000_000);
-        table.from_client([row("a new rate", input.bytes(), Redirected(output.bytes()))]);
+        table.client_sends([row("a new rate", input.bytes(), Redirected(output.bytes()))]);
 
         let mut counted = BTreeMap::new();
         table.offload.counters(|key, each| _ = counted.insert(key.channel, each)).unwrap();

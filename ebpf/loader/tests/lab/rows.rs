@@ -33,7 +33,8 @@ pub(crate) struct Table {
 
 impl Table {
     pub(crate) fn new() -> Self {
-        let offload = Offload::attach(&options(&[TO_CLIENT, TO_PEER], Mode::Driver)).unwrap();
+        let offload = Offload::attach(&options(&[TO_CLIENT, TO_PEER], Mode::Driver))
+            .expect("root attaches the program");
         let index = |at: usize| offload.interfaces()[at].1;
         let (to_client, to_peer) = (index(0), index(1));
 
@@ -41,13 +42,13 @@ impl Table {
     }
 
     pub(crate) fn outcomes(&self) -> BTreeMap<&'static str, u64> {
-        self.offload.outcomes().unwrap().into_iter().collect()
+        self.offload.outcomes().expect("counters").into_iter().collect()
     }
 
     /// Runs a row's frame as if it had come in by this interface.
     pub(crate) fn check(&self, interface: u32, Row { name, input, expect }: Row) {
         let mut outcomes = self.outcomes();
-        let ran = self.offload.try_frame(interface, &input, 1).unwrap();
+        let ran = self.offload.try_frame(interface, &input, 1).expect("a run");
         let (label, action, frame) = match expect {
             Expect::Redirected(frame) => ("redirected", Action::Redirect, frame),
             Expect::Transmitted(frame) => ("transmitted", Action::Transmit, frame),
@@ -64,11 +65,11 @@ impl Table {
         assert_eq!(ran.frame, frame, "{name}: the frame afterwards");
     }
 
-    pub(crate) fn from_client(&self, rows: impl IntoIterator<Item = Row>) {
+    pub(crate) fn client_sends(&self, rows: impl IntoIterator<Item = Row>) {
         rows.into_iter().for_each(|row| self.check(self.to_client, row));
     }
 
-    pub(crate) fn from_peer(&self, rows: impl IntoIterator<Item = Row>) {
+    pub(crate) fn peer_sends(&self, rows: impl IntoIterator<Item = Row>) {
         rows.into_iter().for_each(|row| self.check(self.to_peer, row));
     }
 }

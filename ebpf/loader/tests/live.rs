@@ -1,0 +1,85 @@
+//! Client, relay and peer in three namespaces: real sockets at both ends, nobody in the middle but
+//! the program.
+
+mod lab;
+
+use ebpf_loader::{Binding, Counted, Mode, Offload};
+use lab::{Lab, TO_CLIENT, TO_PEER, binding, options, payload};
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// Datagrams each way; a veth's ring holds 256.
+const COUNT: u16 = 200;
+
+/// Longest wait for a datagram that is on its way.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+fn socket(address: SocketAddr) -> UdpSocket {
+    let socket = UdpSocket::bind(address).expect("the namespace has the address");
+    socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+
+    socket
+}
+
+/// The peer sends each datagram back, in capitals, to whom it came from.
+fn echo(peer: &UdpSocket, relayed: SocketAddr) {
+    let mut buffer = [0; 2_000];
+    for _ in 0..COUNT {
+        let (len, from) = peer.recv_from(&mut buffer).expect("the client's datagram");
+        assert_eq!(from, relayed);
+        buffer[..len].make_ascii_uppercase();
+        peer.send_to(&buffer[..len], from).expect("sent");
+    }
+}
+
+/// The client sends on its channel, and reads what comes back.
+fn talk(client: &UdpSocket, server: SocketAddr) {
+    let mut buffer = [0; 2_000];
+    for number in 0..COUNT {
+        let data = format!("datagram {number} {}", "x".repeat(usize::from(number) * 7));
+        client.send_to(&payload(0x4001, data.as_bytes()), server).expect("sent");
+        let (len, from) = client.recv_from(&mut buffer).expect("the peer's datagram");
+        let expected = payload(0x4001, data.to_ascii_uppercase().as_bytes());
+        assert_eq!((from, &buffer[..len]), (server, &expected[..]));
+    }
+}
+
+fn relays(mode: Mode) {
+    let lab = Lab::new();
+    let _far = lab.far_ends(mode);
+    lab.relay.enter(|| {
+        let mut offload = Offload::attach(&options(&[TO_CLIENT, TO_PEER], mode)).expect("root");
+        for (client_ipv4, peer_ipv4) in [(true, true), (true, false), (false, true), (false, false)]
+        {
+            let bound: Binding = binding(client_ipv4, peer_ipv4);
+            offload.bind(&bound).expect("room");
+            let (ready, is_ready) = mpsc::channel();
+            std::thread::scope(|scope| {
+                let peer = scope.spawn(|| {
+                    lab.peer.enter(|| {
+                        let peer = socket(bound.peer);
+                        ready.send(()).expect("the test waits");
+                        echo(&peer, bound.relayed);
+                    });
+                });
+                is_ready.recv().expect("the peer listens");
+                lab.client.enter(|| talk(&socket(bound.key.client), bound.key.server));
+                peer.join().expect("the peer has echoed");
+            });
+            let Counted { up, down } = offload.unbind(&bound.key).expect("bound");
+            let count = u64::from(COUNT);
+            assert_eq!((up.packets, down.packets, up.bytes), (count, count, down.bytes));
+        }
+    });
+}
+
+#[test]
+fn sockets_talk_through_the_driver() {
+    relays(Mode::Driver);
+}
+
+#[test]
+fn sockets_talk_through_the_generic_way() {
+    relays(Mode::Generic);
+}
