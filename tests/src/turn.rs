@@ -4,10 +4,10 @@ use md5::{Digest, Md5};
 use relay_shard::{Config, DtlsVersions, Event, Limits, Outbox, Packet, Path};
 use relay_shard::{Reached, Shard, TurnConfig, Unlimited};
 use relay_wire::ChannelHeader;
-use relay_wire::stun::{Class, IntegrityKey, Message, Method, Writer};
+use relay_wire::stun::{Class, Family, IntegrityKey, Message, Method, Writer};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// One shard, its driver, and clients that are all one user.
 pub struct TurnRelay {
@@ -17,12 +17,14 @@ pub struct TurnRelay {
     server: SocketAddr,
     buffer: Vec<u8>,
     transactions: u64,
+    told: Vec<Event>,
 }
 
 /// A client with an allocation.
 #[derive(Clone, Copy, Debug)]
 pub struct TurnClient {
-    path: Path,
+    /// Its path.
+    pub path: Path,
     /// Its relayed address.
     pub relayed: SocketAddr,
 }
@@ -30,19 +32,34 @@ pub struct TurnClient {
 impl TurnRelay {
     /// A relay without allocations.
     pub fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    /// The same, with another configuration.
+    pub fn with(change: impl FnOnce(&mut Config)) -> Self {
         let now = Instant::now();
         let server = SocketAddr::from(([192, 0, 2, 1], 3478));
-        let shard = Shard::new(config(server), now).expect("a sound configuration");
+        let mut config = config(server);
+        change(&mut config);
+        let shard = Shard::new(config, now).expect("a sound configuration");
         let out = Outbox::new(1 << 20, 1024);
+        let buffer = vec![0; 1 << 16];
 
-        Self { shard, out, now, server, buffer: vec![0; 1 << 16], transactions: 0 }
+        Self { shard, out, now, server, buffer, transactions: 0, told: Vec::new() }
     }
 
     /// Makes an allocation for the client on this port.
     pub fn allocate(&mut self, port: u16) -> TurnClient {
         let path = Path::udp(self.server, SocketAddr::from(([198, 51, 100, 1], port)));
-        let transport = |writer: &mut Writer<'_>| _ = writer.requested_transport(17);
-        let answer = self.ask(path, Method::ALLOCATE, transport);
+
+        self.allocate_on(path, Family::V4)
+    }
+
+    /// Makes an allocation of a family for the client on this path.
+    pub fn allocate_on(&mut self, path: Path, family: Family) -> TurnClient {
+        let answer = self.ask(path, Method::ALLOCATE, |writer| {
+            writer.requested_transport(17).requested_address_family(family);
+        });
         let message = Message::parse(&answer).expect("an answer");
         let relayed = message.xor_relayed_addresses().next().expect("an allocation");
 
@@ -75,6 +92,41 @@ impl TurnRelay {
         });
         let message = Message::parse(&answer).expect("an answer");
         assert_eq!(message.class(), Class::Success);
+    }
+
+    /// Asks for a channel, which may be refused.
+    pub fn ask_channel(&mut self, client: &TurnClient, number: u16, peer: SocketAddr) {
+        self.ask(client.path, Method::CHANNEL_BIND, |writer| {
+            writer.channel_number(number).xor_peer_address(peer);
+        });
+    }
+
+    /// Ends an allocation, or lets it live on.
+    pub fn refresh(&mut self, client: &TurnClient, seconds: u32) {
+        self.ask(client.path, Method::REFRESH, |writer| _ = writer.lifetime(seconds));
+    }
+
+    /// Lets time go by.
+    pub fn sleep(&mut self, duration: Duration) {
+        self.now += duration;
+        self.out.clear();
+        self.shard.advance(self.now, &mut self.out);
+        self.told.append(&mut self.out.events);
+    }
+
+    /// Receives a datagram; returns what the shard sent.
+    pub fn datagram(&mut self, path: Path, bytes: &[u8]) -> Vec<(Path, Vec<u8>)> {
+        self.buffer[..bytes.len()].copy_from_slice(bytes);
+        self.receive(path, bytes.len());
+        self.told.append(&mut self.out.events);
+        let out = &self.out;
+
+        out.transmits().iter().map(|sent| (sent.path, out.bytes(sent).to_vec())).collect()
+    }
+
+    /// What the shard has told since the last time.
+    pub fn told(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.told)
     }
 
     /// Installs a permission.
@@ -148,6 +200,7 @@ impl TurnRelay {
             if let Event::RelayOpen(address) = event {
                 self.shard.relay_opened(self.now, address, true, &mut self.out);
             }
+            self.told.push(event);
         }
         let answer = self.out.transmits().last().expect("an answer");
 

@@ -126,6 +126,22 @@ pub(crate) fn with_ipv4_checksum(
     bytes
 }
 
+/// Sender, receiver and payload of an untagged frame with a plain UDP datagram.
+pub(crate) fn parse(frame: &[u8]) -> (SocketAddr, SocketAddr, &[u8]) {
+    let ipv4 = frame[12..14] == [8, 0];
+    let ip = |at: usize| match ipv4 {
+        true => IpAddr::from(<[u8; 4]>::try_from(&frame[at..at + 4]).expect("four bytes")),
+        false => IpAddr::from(<[u8; 16]>::try_from(&frame[at..at + 16]).expect("sixteen bytes")),
+    };
+    let (source, destination, udp) = match ipv4 {
+        true => (ip(26), ip(30), &frame[34..]),
+        false => (ip(22), ip(38), &frame[54..]),
+    };
+    let port = |at: usize| u16::from_be_bytes([udp[at], udp[at + 1]]);
+
+    (SocketAddr::new(source, port(0)), SocketAddr::new(destination, port(2)), &udp[8..])
+}
+
 fn octets(ip: IpAddr) -> Vec<u8> {
     match ip {
         IpAddr::V4(ip) => ip.octets().to_vec(),

@@ -4,7 +4,7 @@
 mod frame;
 mod rows;
 
-pub(crate) use frame::{Frame, payload, with_ipv4_checksum};
+pub(crate) use frame::{Frame, parse, payload, with_ipv4_checksum};
 pub(crate) use rows::{Expect, Row, Table, down, in_the_lab, row, up};
 
 use ebpf_loader::{Binding, BindingKey, Mode, Offload, Options};
