@@ -9,7 +9,7 @@ pub type Ip = [u8; 16];
 /// An address as it stands in maps.
 pub fn mapped(ip: IpAddr) -> Ip {
     match ip {
-        IpAddr::V4(ip) => mapped_bytes(ip.octets()),
+        IpAddr::V4(ip) => ipv4_mapped(ip.octets()),
         IpAddr::V6(ip) => ip.octets(),
     }
 }
@@ -24,9 +24,9 @@ pub fn is_ipv4(ip: &Ip) -> bool {
     from_mapped(ip).is_ipv4()
 }
 
-/// The same, from the four bytes of an IPv4 header.
+/// An address as it stands in maps, from the four bytes of an IPv4 header.
 #[inline(always)]
-pub(crate) fn mapped_bytes(ip: [u8; 4]) -> Ip {
+pub fn ipv4_mapped(ip: [u8; 4]) -> Ip {
     (0xffff_u128 << 32 | u128::from(u32::from_be_bytes(ip))).to_be_bytes()
 }
 

@@ -4,7 +4,7 @@
 //! Values are filled in place and taken in whole words: the kernel's verifier refuses a program
 //! that merges values with undefined ones, and bytes taken one by one do not fit its stack.
 
-use crate::address::mapped_bytes;
+use crate::address::ipv4_mapped;
 use crate::bytes::part;
 use crate::{FlowKey, Frame, Outcome, checksum};
 
@@ -103,8 +103,8 @@ impl Datagram {
             return Err(Outcome::Malformed);
         }
         self.ipv4 = true;
-        key.remote = mapped_bytes(part(header, 12));
-        key.local = mapped_bytes(part(header, 16));
+        key.remote = ipv4_mapped(part(header, 12));
+        key.local = ipv4_mapped(part(header, 16));
 
         self.read_udp(frame, key, at + IPV4_LEN, len.wrapping_sub(IPV4_LEN))
     }

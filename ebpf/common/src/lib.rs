@@ -15,10 +15,11 @@ mod header;
 mod meter;
 mod record;
 mod relay;
+pub mod steer;
 mod verdict;
 mod write;
 
-pub use address::{Ip, from_mapped, ipv4_bytes, is_ipv4, mapped};
+pub use address::{Ip, from_mapped, ipv4_bytes, ipv4_mapped, is_ipv4, mapped};
 pub use checksum::{change, header as header_checksum, sum, updated};
 pub use frame::Frame;
 pub use header::Datagram;

@@ -78,7 +78,7 @@ const CAPABILITIES: [(u32, &str); 3] =
 /// The capability that includes the last two.
 const CAP_SYS_ADMIN: u32 = 21;
 
-fn check_capabilities() -> Result<(), AttachError> {
+pub(crate) fn check_capabilities() -> Result<(), AttachError> {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
     let bits = effective.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(0);
@@ -133,7 +133,7 @@ fn load(bindings_max: u32, pins: Option<&Pins>) -> Result<Ebpf, AttachError> {
     loader.load(OBJECT).map_err(refused_maps)
 }
 
-fn refused_maps(error: EbpfError) -> AttachError {
+pub(crate) fn refused_maps(error: EbpfError) -> AttachError {
     match error {
         EbpfError::MapError(MapError::CreateError { io_error, .. })
             if matches!(
@@ -152,7 +152,7 @@ fn refused_program(error: &ProgramError) -> AttachError {
 }
 
 /// The whole chain of causes in one line; a verifier's log is many.
-fn one_line(error: &dyn std::error::Error) -> String {
+pub(crate) fn one_line(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     let texts: Vec<String> = causes.map(ToString::to_string).collect();
     let words: Vec<&str> = texts.iter().flat_map(|text| text.split_whitespace()).collect();

@@ -103,7 +103,7 @@ impl BindingKey {
     }
 }
 
-fn flow_key(remote: SocketAddr, local: SocketAddr, channel: u16) -> FlowKey {
+pub(crate) fn flow_key(remote: SocketAddr, local: SocketAddr, channel: u16) -> FlowKey {
     FlowKey {
         remote: mapped(remote.ip()),
         local: mapped(local.ip()),

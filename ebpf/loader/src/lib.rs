@@ -11,6 +11,7 @@ mod meters;
 mod offload;
 mod pins;
 mod slots;
+mod steering;
 mod test_run;
 mod vlan;
 mod ways;
@@ -20,6 +21,7 @@ pub use binding::{Binding, BindingKey, Counted, Traffic};
 pub use error::{AttachError, BindError};
 pub use offload::Offload;
 pub use pins::detach_all;
+pub use steering::Steering;
 pub use test_run::{Action, Ran};
 pub use ways::Way;
 

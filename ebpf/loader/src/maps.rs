@@ -121,12 +121,9 @@ impl Maps {
 
     /// Frames since the maps were made, by outcome.
     pub(crate) fn outcomes(&self) -> io::Result<Vec<(Outcome, u64)>> {
-        let count = |outcome: &Outcome| {
-            let values = self.outcomes.get(&(*outcome as u32), 0).map_err(io::Error::other)?;
-            Ok((*outcome, values.iter().sum()))
-        };
+        let sums = per_cpu_sums(&self.outcomes, Outcome::ALL.len())?;
 
-        Outcome::ALL.iter().map(count).collect()
+        Ok(Outcome::ALL.iter().copied().zip(sums).collect())
     }
 
     /// Keeps something for the next process.
@@ -145,8 +142,21 @@ impl Maps {
     }
 }
 
+/// What all CPUs have counted, by index.
+pub(crate) fn per_cpu_sums(
+    counters: &PerCpuArray<MapData, u64>,
+    len: usize,
+) -> io::Result<Vec<u64>> {
+    let sum = |index: u32| {
+        let values = counters.get(&index, 0).map_err(io::Error::other)?;
+        Ok(values.iter().sum())
+    };
+
+    (0..len as u32).map(sum).collect()
+}
+
 /// What a refused change means to whoever binds.
-fn refusal(error: MapError) -> BindError {
+pub(crate) fn refusal(error: MapError) -> BindError {
     match error {
         MapError::SyscallError(error) if is_full(&error.io_error) => BindError::Full,
         MapError::SyscallError(error) => BindError::Kernel(error.io_error),

@@ -1,4 +1,4 @@
-//! The program in the kernel: a shell around `ebpf_common::relay`.
+//! The programs in the kernel, shells around `ebpf_common`: `relay` for XDP, `steer` for sockets.
 
 #![no_std]
 #![no_main]
@@ -9,6 +9,7 @@
 mod frame;
 mod kernel;
 mod maps;
+mod steer;
 
 use aya_ebpf::bindings::xdp_action;
 use aya_ebpf::macros::xdp;

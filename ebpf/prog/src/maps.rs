@@ -1,7 +1,8 @@
 //! The maps. Their sizes are what the loader sets, these are the least.
 
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{Array, DevMapHash, HashMap, PerCpuArray};
+use aya_ebpf::maps::{Array, DevMapHash, HashMap, PerCpuArray, ReusePortSockArray};
+use ebpf_common::steer::Choice;
 use ebpf_common::{Counter, Entry, FlowKey, Link, Meter, Outcome, Port, PortKey};
 
 /// Slots of flows.
@@ -39,3 +40,19 @@ pub static OUTCOMES: PerCpuArray<u64> = PerCpuArray::with_max_entries(Outcome::A
 /// What the process keeps for the next one; the program does not look at it.
 #[map]
 pub static RECORDS: HashMap<[u8; 24], [u8; 1024]> = HashMap::with_max_entries(1, 1);
+
+/// Shards of flows.
+#[map]
+pub static STEERED: HashMap<FlowKey, u32> = HashMap::with_max_entries(1, 0);
+
+/// The first socket of an address, and how many there are, by a key of our side alone.
+#[map]
+pub static GROUPS: HashMap<FlowKey, [u32; 2]> = HashMap::with_max_entries(64, 0);
+
+/// Sockets of shards, address by address.
+#[map]
+pub static SOCKETS: ReusePortSockArray = ReusePortSockArray::with_max_entries(1, 0);
+
+/// Datagrams by what chose their shard.
+#[map]
+pub static CHOICES: PerCpuArray<u64> = PerCpuArray::with_max_entries(Choice::ALL.len() as u32, 0);

@@ -1,0 +1,127 @@
+//! Which of a group's sockets gets a datagram: real sockets on a namespace's loopback.
+
+mod lab;
+
+use ebpf_loader::Steering;
+use lab::Namespace;
+use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, SockaddrStorage, sockopt};
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+use std::time::Duration;
+
+const SHARDS: usize = 3;
+
+/// Longest wait for a datagram that is on its way.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Sockets of all shards at one address.
+fn group(address: SocketAddr) -> Vec<UdpSocket> {
+    let family = match address {
+        SocketAddr::V4(_) => AddressFamily::Inet,
+        SocketAddr::V6(_) => AddressFamily::Inet6,
+    };
+    let open = |_| {
+        let flags = SockFlag::SOCK_CLOEXEC;
+        let socket: OwnedFd =
+            socket::socket(family, SockType::Datagram, flags, None).expect("a socket");
+        socket::setsockopt(&socket, sockopt::ReusePort, &true).expect("a shared port");
+        socket::bind(socket.as_raw_fd(), &SockaddrStorage::from(address)).expect("its address");
+        let socket = UdpSocket::from(socket);
+        socket.set_nonblocking(true).expect("no waiting");
+        socket
+    };
+
+    (0..SHARDS).map(open).collect()
+}
+
+/// A Binding request whose USERNAME is this, behind another attribute.
+fn check(username: &str) -> Vec<u8> {
+    let mut attributes = vec![0, 0x24, 0, 4, 1, 2, 3, 4, 0, 6, 0, username.len() as u8];
+    attributes.extend(username.as_bytes());
+    attributes.resize(attributes.len().next_multiple_of(4), 0);
+    let mut message = vec![0, 1, 0, attributes.len() as u8, 0x21, 0x12, 0xa4, 0x42];
+    message.extend([7; 12]);
+    message.extend(attributes);
+
+    message
+}
+
+/// The shard whose socket gets what the client sends.
+fn receiver(client: &UdpSocket, sockets: &[UdpSocket], datagram: &[u8]) -> usize {
+    let server = sockets[0].local_addr().expect("bound");
+    client.send_to(datagram, server).expect("sent");
+    let until = std::time::Instant::now() + PATIENCE;
+    let mut buffer = [0; 2_000];
+    loop {
+        for (shard, socket) in sockets.iter().enumerate() {
+            match socket.recv_from(&mut buffer) {
+                Ok((len, _)) => {
+                    assert_eq!(&buffer[..len], datagram);
+                    return shard;
+                }
+                Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
+            }
+        }
+        assert!(std::time::Instant::now() < until, "nobody got it");
+    }
+}
+
+fn steers(server: &str, other: &str) {
+    let (server, other): (SocketAddr, SocketAddr) =
+        (server.parse().expect("an address"), other.parse().expect("an address"));
+    let (sockets, others) = (group(server), group(other));
+    let of = |sockets: &'static [UdpSocket]| sockets.iter().map(|each| each.as_fd()).collect();
+    let (sockets, others): (&'static [UdpSocket], &'static [UdpSocket]) =
+        (sockets.leak(), others.leak());
+    let groups = [(server, of(sockets)), (other, of(others))];
+    let mut steering = Steering::attach(&groups, 10).expect("root attaches");
+    let client = UdpSocket::bind((server.ip(), 0)).expect("a client");
+    let from = client.local_addr().expect("bound");
+    let send = |datagram: &[u8]| receiver(&client, sockets, datagram);
+
+    let by_hash = send(&[0x80; 30]);
+    for (shard, digit) in ["0", "1", "2"].into_iter().enumerate() {
+        assert_eq!(send(&check(&format!("0{digit}abcdefgh:them"))), shard, "an ICE check");
+        assert_eq!(receiver(&client, others, &check(&format!("0{digit}abcdefgh:t"))), shard);
+        steering.bind(from, server, shard as u16).expect("room");
+        assert_eq!(send(&[0x80; 30]), shard, "a bound flow");
+        assert_eq!(send(&[]), shard, "of which even nothing comes");
+        assert_eq!(send(&check("00abcdefgh:them")), shard, "the flow is stronger than a check");
+        steering.unbind(from, server);
+    }
+    let nobodys = ["07abcdefgh:them", "zzabcdefgh:them", "01abcdefghi:them", "01:them", "0"];
+    for username in nobodys {
+        assert_eq!(send(&check(username)), by_hash, "{username}");
+    }
+    assert_eq!(send(&check("01abcdefgh:them")[..30]), by_hash, "half a check");
+    let choices: BTreeMap<_, _> = steering.choices().expect("counters").into_iter().collect();
+    let expected = [("check", 6), ("flow", 9), ("hash", 6), ("missing", 1)];
+    assert_eq!(choices, BTreeMap::from(expected));
+}
+
+#[test]
+fn datagrams_come_to_the_shard_that_they_are_for() {
+    let namespace = Namespace::new("steering");
+    namespace.enter(|| {
+        steers("127.0.0.1:3478", "127.0.0.2:3478");
+        steers("[::1]:3478", "[::1]:3479");
+    });
+}
+
+#[test]
+fn a_full_map_is_told() {
+    let namespace = Namespace::new("full");
+    namespace.enter(|| {
+        let sockets = group("127.0.0.1:3478".parse().unwrap());
+        let local = sockets[0].local_addr().unwrap();
+        let borrowed = sockets.iter().map(|each| each.as_fd()).collect();
+        let mut steering = Steering::attach(&[(local, borrowed)], 1).unwrap();
+        let remote = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
+        steering.bind(remote(1), local, 1).unwrap();
+        steering.bind(remote(1), local, 2).expect("the same flow");
+        let full = steering.bind(remote(2), local, 1).unwrap_err();
+        assert!(matches!(full, ebpf_loader::BindError::Full), "{full}");
+    });
+}
