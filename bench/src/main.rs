@@ -9,6 +9,7 @@ mod figures;
 mod impair;
 mod interrupt;
 mod log;
+mod machine;
 mod memory;
 mod net;
 mod report;

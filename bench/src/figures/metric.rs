@@ -63,6 +63,26 @@ impl Unit {
         format!("{} [{from} {to}]", self.show(spread.median))
     }
 
+    /// A round value beside an axis, as short as can be.
+    pub(crate) fn tick(self, value: f64) -> String {
+        let (divisor, name) = match self {
+            Self::Us if value >= 1e6 => (1e6, " s"),
+            Self::Us if value >= 1e3 => (1e3, " ms"),
+            Self::Us => (1.0, " us"),
+            Self::Count | Self::PerSecond | Self::Bytes if value >= 1e6 => (1e6, "M"),
+            Self::Count | Self::PerSecond | Self::Bytes if value >= 1e3 => (1e3, "k"),
+            Self::Share => (0.01, " %"),
+            Self::Count | Self::PerSecond | Self::Bytes | Self::Cores | Self::Times => (1.0, ""),
+        };
+        let behind = match self {
+            Self::PerSecond => "/s",
+            Self::Bytes => "B",
+            Self::Us | Self::Count | Self::Share | Self::Cores | Self::Times => "",
+        };
+
+        format!("{}{name}{behind}", (value / divisor * 1e4).round() / 1e4)
+    }
+
     /// What to divide by, how many digits to show, and the name behind them.
     fn scale(self, value: f64) -> (f64, usize, &'static str) {
         match self {

@@ -1,7 +1,7 @@
 //! Where and how figures were taken.
 
+use crate::machine;
 use serde::Serialize;
-use std::fs;
 
 /// Options whose values do not get into reports.
 const SECRETS: [&str; 4] = ["--pass", "--secret", "--api-secret", "--token"];
@@ -24,22 +24,7 @@ pub(crate) struct Circumstances {
 impl Circumstances {
     /// Reads what this machine says of itself; `more` is what only the load knows.
     pub(crate) fn read(seconds: u64, repeat: u32, more: Vec<(String, String)>) -> Self {
-        let line = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
-        let cpuinfo = line("/proc/cpuinfo");
-        let field = |name: &str| {
-            let found = cpuinfo.lines().find_map(|line| line.strip_prefix(name));
-            found.map_or("unknown", |value| value.trim_start_matches(['\t', ' ', ':'])).to_owned()
-        };
-        let spectre = line("/sys/devices/system/cpu/vulnerabilities/spectre_v2");
-        let machine = [
-            ("kernel", line("/proc/sys/kernel/osrelease")),
-            ("processor", field("model name")),
-            ("processors", std::thread::available_parallelism().map_or(1, usize::from).to_string()),
-            ("mitigation of spectre v2", spectre),
-            ("load before", line("/proc/loadavg")),
-        ];
-        let machine = machine.map(|(name, value)| (name.to_owned(), value));
-        let machine = machine.into_iter().chain(more).collect();
+        let machine = machine::facts().into_iter().chain(more).collect();
         let command = std::iter::once("millrace-bench".to_owned())
             .chain(std::env::args().skip(1).scan(false, hide_secrets))
             .collect::<Vec<_>>()
@@ -54,11 +39,24 @@ impl Circumstances {
     }
 
     /// Name and value of each fact.
-    pub(crate) fn facts(&self) -> Vec<(String, String)> {
-        let commands = std::iter::once(&self.command).chain(&self.commands);
-        let commands = commands.map(|command| ("command".to_owned(), command.clone()));
+    pub(crate) fn facts(&self) -> impl Iterator<Item = (String, String)> {
+        let measured =
+            ("measured".to_owned(), format!("{} s, {} times", self.seconds, self.repeat));
 
-        self.machine.iter().cloned().chain(commands).collect()
+        self.machine.iter().cloned().chain([measured])
+    }
+
+    /// The commands that give the figures again: all of them, then its parts.
+    pub(crate) fn commands(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.command).chain(&self.commands).map(String::as_str)
+    }
+
+    /// Date, processor and kernel.
+    pub(crate) fn in_short(&self) -> String {
+        let fact = |name: &str| self.machine.iter().find(|(key, _)| key == name);
+        let facts = ["date", "processor", "kernel"].into_iter().filter_map(fact);
+
+        facts.map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(" \u{b7} ")
     }
 }
 

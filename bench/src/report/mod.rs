@@ -1,13 +1,13 @@
 //! Figures for people: tables on the terminal, JSON, and one self-contained page.
 
+mod chart;
 mod circumstances;
 mod page;
 mod plain;
-mod svg;
+mod sections;
 mod table;
 
 pub(crate) use circumstances::Circumstances;
-pub(crate) use page::Page;
 pub(crate) use plain::Report;
 pub(crate) use table::Table;
 
@@ -57,9 +57,8 @@ impl Output {
         findings: &[Findings],
         circumstances: &Circumstances,
     ) -> Result<()> {
-        let tables: Vec<_> = findings.iter().map(Table::of).collect();
-        for table in &tables {
-            println!("{}", table.text());
+        for one in findings {
+            println!("{}", Table::of(one).text());
         }
         if let Some(path) = &self.json {
             let experiments: Vec<_> = findings.iter().map(Findings::json).collect();
@@ -72,8 +71,7 @@ impl Output {
             write_json(path, &all)?;
         }
         if let Some(path) = &self.html {
-            let page = Page { title: title.to_owned(), facts: circumstances.facts(), tables };
-            write(path, &page.html())?;
+            write(path, &page::html(title, findings, circumstances))?;
             eprintln!("report: {}", path.display());
         }
 

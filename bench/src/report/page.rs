@@ -1,48 +1,63 @@
-//! Tables as one page that needs nothing else.
+//! Everything that was found as one page that needs nothing else.
 
-use super::Table;
+use super::sections;
+use super::{Circumstances, Table};
+use crate::figures::Findings;
 use std::fmt::Write as _;
 
-pub(super) const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:44rem;\
-margin:3rem auto;padding:0 1rem;color:#1b1f24}h1{font-size:1.4rem}\
-table{border-collapse:collapse;width:100%}\
-td{padding:.35rem .6rem;border-bottom:1px solid #d5dae0}td:last-child{text-align:right;\
-font-variant-numeric:tabular-nums}p{color:#57606a}";
-/// What pages with tables of many columns need beyond.
-const WIDE_STYLE: &str = "body{max-width:64rem}h2{font-size:1.1rem;margin-top:2.5rem}\
-div{overflow-x:auto}th,td{text-align:right;white-space:nowrap;padding:.35rem .6rem;\
-border-bottom:1px solid #d5dae0;font-variant-numeric:tabular-nums}th:first-child,\
-td:first-child{text-align:left}table.facts td:last-child{text-align:left;white-space:normal;\
-overflow-wrap:anywhere}svg{width:100%;max-width:40rem;font-size:13px}";
+/// Colours for light and dark; text and lines of charts take them too.
+const STYLE: &str = include_str!("page.css");
+/// Experiments from which tables are folded.
+const MANY: usize = 3;
 
-/// Several tables, and what they were made with.
-pub(crate) struct Page {
-    /// What all of it is about.
-    pub(crate) title: String,
-    /// The machine and the command: name and value.
-    pub(crate) facts: Vec<(String, String)>,
-    /// What was found.
-    pub(crate) tables: Vec<Table>,
+/// The page.
+pub(super) fn html(title: &str, findings: &[Findings], circumstances: &Circumstances) -> String {
+    let names = sections::names(findings);
+    let mut page = begin(title);
+    let _ = writeln!(page, "<p class=\"meta\">{}</p>", escape(&circumstances.in_short()));
+    page.push_str(
+        "<p>A figure is the median of its repetitions, with its spread in brackets: the least and \
+         the most, of five repetitions or more the quartiles. Ratios are ours by theirs, each of \
+         two measurements that stood beside each other; below 1 ours spends less.</p>\n",
+    );
+    if findings.len() > 1 {
+        sections::glance(&mut page, findings);
+    }
+    sections::sweeps(&mut page, findings, &names);
+    for one in findings {
+        let _ = writeln!(page, "<section><h2>{}</h2>", escape(&one.title));
+        sections::charts(&mut page, one, &names);
+        let open = if findings.len() < MANY { " open" } else { "" };
+        let _ = writeln!(page, "<details{open}><summary>All figures</summary>");
+        Table::of(one).html(&mut page);
+        page.push_str("</details>\n");
+        for note in one.notes() {
+            let _ = writeln!(page, "<p class=\"note\">{}</p>", escape(&note));
+        }
+        page.push_str("</section>\n");
+    }
+    page.push_str("<section><h2>Machine and commands</h2>\n<table class=\"facts\">\n");
+    for (name, value) in circumstances.facts() {
+        let _ = writeln!(page, "<tr><td>{}</td><td>{}</td></tr>", escape(&name), escape(&value));
+    }
+    page.push_str("</table>\n<pre>");
+    for command in circumstances.commands() {
+        let _ = writeln!(page, "{}", escape(command));
+    }
+
+    page + "</pre></section>\n</main>\n"
 }
 
-impl Page {
-    /// A page that needs nothing else.
-    pub(crate) fn html(&self) -> String {
-        let title = escape(&self.title);
-        let mut page = format!(
-            "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
-             <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n\
-             <style>{STYLE}{WIDE_STYLE}</style>\n<h1>{title}</h1>\n<table class=\"facts\">\n"
-        );
-        for (name, value) in &self.facts {
-            let (name, value) = (escape(name), escape(value));
-            page.push_str(&format!("<tr><td>{name}</td><td>{value}</td></tr>\n"));
-        }
-        page.push_str("</table>\n");
-        self.tables.iter().for_each(|table| table.html(&mut page));
+/// A page's first lines.
+pub(super) fn begin(title: &str) -> String {
+    let title = escape(title);
 
-        page
-    }
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n<title>{title}</title>\n\
+         <style>\n{STYLE}</style>\n<main>\n<h1>{title}</h1>\n"
+    )
 }
 
 /// Text that means itself in HTML.
@@ -51,7 +66,7 @@ pub(super) fn escape(text: &str) -> String {
     for character in text.chars() {
         match character {
             '<' | '>' | '&' | '"' => {
-                write!(escaped, "&#{};", u32::from(character)).expect("a string takes any text");
+                let _ = write!(escaped, "&#{};", u32::from(character));
             }
             _ => escaped.push(character),
         }
@@ -63,26 +78,39 @@ pub(super) fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::figures::{Metric, Place, Sample, Unit};
+    use hdrhistogram::Histogram;
 
-    fn table() -> Table {
-        let cells = |cells: &[&str]| cells.iter().map(|cell| (*cell).to_owned()).collect();
-        Table {
-            title: "up <1>".to_owned(),
-            header: cells(&["", "millrace", "coturn", "ratio"]),
-            rows: vec![cells(&["CPU", "1 us", "2 us", "0.50x"]), cells(&["lost", "0", "0", ""])],
-            bars: Some(("CPU".to_owned(), vec![("a&b".to_owned(), 1.0), ("c".to_owned(), 2.0)])),
-            notes: vec!["busy".to_owned()],
+    static CPU: Metric = Metric::compared("cpu_us_per_packet", "CPU per packet", Unit::Us);
+
+    fn findings(rate: f64) -> Findings {
+        let names = ["millrace", "a&b"].map(str::to_owned).to_vec();
+        let mut findings = Findings::new(format!("up <{rate}>"), names);
+        let place = |at| Place { group: "up".to_owned(), axis: "packets a second", at };
+        findings.place = Some(place(rate));
+        for (subject, cpu) in [("millrace", 2.0), ("a&b", 4.0)] {
+            let mut latency = Histogram::new_with_bounds(1, 1_000_000_000, 3).unwrap();
+            (1..1_000).for_each(|n| latency.record(n * 1_000).unwrap());
+            let notes = vec!["<busy>".to_owned()];
+            let sample = Sample { values: vec![(&CPU, cpu)], latency: Some(latency), notes };
+            findings.add(subject, 0, sample);
         }
+        findings
     }
 
     #[test]
-    fn page_shows_facts_bars_and_tables_and_loads_nothing() {
-        let facts = vec![("kernel".to_owned(), "6 <x>".to_owned())];
-        let page = Page { title: "TURN".to_owned(), facts, tables: vec![table()] }.html();
+    fn page_shows_all_of_it_escaped_and_loads_nothing() {
+        let circumstances = Circumstances::read(1, 1, vec![("peer".to_owned(), "<1>".to_owned())]);
+        let all = [findings(1_000.0), findings(2_000.0), findings(3_000.0)];
 
-        assert!(page.contains("<td>kernel</td><td>6 &#60;x&#62;</td>"));
-        assert!(page.contains("<th>coturn</th>") && page.contains("<td>0.50x</td>"));
-        assert!(page.contains(">a&#38;b</text>") && page.contains("width=\"230.0\""));
+        let page = html("TURN", &all, &circumstances);
+
+        assert!(page.contains("<td>peer</td><td>&#60;1&#62;</td>"));
+        assert!(page.contains("up &#60;1000&#62;") && page.contains("a&#38;b: &#60;busy&#62;"));
+        assert!(page.contains("0.50x"));
+        // Three experiments with bars and curves, and the sweep over them.
+        assert_eq!(page.matches("<figure>").count(), 7);
         assert!(!page.contains("http"));
+        assert!(!page.contains("NaN"));
     }
 }

@@ -1,6 +1,6 @@
 //! One run's figures in one column.
 
-use super::page::{STYLE, escape};
+use super::page::{begin, escape};
 
 /// What a run has to show.
 pub(crate) struct Report {
@@ -32,12 +32,8 @@ impl Report {
 
     /// The same table as a page that needs nothing else.
     pub(crate) fn html(&self) -> String {
-        let title = escape(&self.title);
-        let mut page = format!(
-            "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
-             <title>{title}</title>\n\
-             <style>{STYLE}</style>\n<h1>{title}</h1>\n<table>\n"
-        );
+        let mut page = begin(&self.title);
+        page.push_str("<table class=\"plain\">\n");
         for (name, value) in &self.rows {
             let (name, value) = (escape(name), escape(value));
             page.push_str(&format!("<tr><td>{name}</td><td>{value}</td></tr>\n"));

@@ -1,11 +1,7 @@
 //! Figures of several servers side by side, as text and as HTML.
 
 use super::page::escape;
-use super::svg;
 use crate::figures::{Findings, Metric, Unit};
-
-/// The figure whose bars are drawn.
-const CHARTED: &str = "cpu_us_per_packet";
 
 /// Figures of several servers side by side.
 pub(crate) struct Table {
@@ -15,8 +11,6 @@ pub(crate) struct Table {
     pub(crate) header: Vec<String>,
     /// As many cells in each as there are columns.
     pub(crate) rows: Vec<Vec<String>>,
-    /// A figure to draw: what it is, and by name.
-    pub(crate) bars: Option<(String, Vec<(String, f64)>)>,
     /// What the reader must know to trust the figures.
     pub(crate) notes: Vec<String>,
 }
@@ -31,19 +25,11 @@ impl Table {
                 header.push(format!("{}/{subject}", findings.subjects[0]));
             }
         }
-        let charted = findings.metrics.iter().find(|metric| metric.key == CHARTED);
-        let bars = charted.map(|metric| {
-            let bar = |subject: &String| {
-                Some((subject.clone(), findings.spread(metric, subject)?.median))
-            };
-            findings.subjects.iter().filter_map(bar).collect()
-        });
 
         Self {
             title: findings.title.clone(),
             header,
             rows: findings.metrics.iter().map(|metric| row(findings, metric)).collect(),
-            bars: bars.map(|bars| ("CPU per packet, us".to_owned(), bars)),
             notes: findings.notes(),
         }
     }
@@ -75,10 +61,6 @@ impl Table {
     }
 
     pub(super) fn html(&self, page: &mut String) {
-        page.push_str(&format!("<h2>{}</h2>\n", escape(&self.title)));
-        if let Some((name, bars)) = &self.bars {
-            page.push_str(&svg::bars(name, bars));
-        }
         page.push_str("<div><table>\n");
         for (index, line) in std::iter::once(&self.header).chain(&self.rows).enumerate() {
             let tag = if index == 0 { "th" } else { "td" };
@@ -89,9 +71,6 @@ impl Table {
             page.push_str("</tr>\n");
         }
         page.push_str("</table></div>\n");
-        for note in &self.notes {
-            page.push_str(&format!("<p>{}</p>\n", escape(note)));
-        }
     }
 }
 
@@ -125,7 +104,6 @@ mod tests {
             title: "up <1>".to_owned(),
             header: cells(&["", "millrace", "coturn", "ratio"]),
             rows: vec![cells(&["CPU", "1 us", "2 us", "0.50x"]), cells(&["lost", "0", "0", ""])],
-            bars: Some(("CPU".to_owned(), vec![("a&b".to_owned(), 1.0), ("c".to_owned(), 2.0)])),
             notes: vec!["busy".to_owned()],
         }
     }
@@ -143,7 +121,7 @@ mod tests {
         assert_eq!(table().text(), expected);
     }
 
-    static CPU: Metric = Metric::compared(CHARTED, "CPU per packet", Unit::Us);
+    static CPU: Metric = Metric::compared("cpu", "CPU per packet", Unit::Us);
     static LOST: Metric = Metric::plain("lost", "lost", Unit::Count);
 
     #[test]
@@ -159,6 +137,5 @@ mod tests {
         assert_eq!(table.header, ["", "we", "they", "we/they"]);
         assert_eq!(table.rows[0], ["CPU per packet", "2.00 us", "4.00 us", "0.50x"]);
         assert_eq!(table.rows[1], ["lost", "0", "0", ""]);
-        assert_eq!(table.bars.unwrap().1.len(), 2);
     }
 }
