@@ -74,8 +74,8 @@ bench: page ## Measures CPU per forwarded packet: 1 publisher, 100 subscribers.
 
 ebpf: ## Builds the kernel's program anew, into ebpf/loader/object/.
 	.ci/ebpf install
-	ebpf/build ebpf/loader/object/millrace.o
-	ebpf/stamp > ebpf/loader/object/millrace.stamp
+	ebpf/build ebpf/loader/object
+	ebpf/stamp > ebpf/loader/object/stamp
 
 install: page ## Installs binary and unit (DESTDIR and PREFIX are honoured).
 	cargo build --release --locked

@@ -44,9 +44,7 @@ impl Offload {
     /// interface runs no XDP program in driver mode.
     pub fn try_frame(&self, interface: u32, frame: &[u8], repeat: u32) -> io::Result<Ran> {
         let mut output = vec![0; frame.len() + GROWTH];
-        // `xdp_md`: data, data_end, data_meta, ingress_ifindex, rx_queue_index, egress_ifindex.
-        let context = [0, frame.len() as u32, 0, interface, 0, 0];
-        let context: Vec<u8> = context.iter().flat_map(|word: &u32| word.to_ne_bytes()).collect();
+        let context = context(interface, frame);
         let mut options = TestRunOptions::new();
         options.data_in = Some(frame);
         options.data_out = Some(&mut output);
@@ -64,4 +62,12 @@ impl Offload {
 
         Ok(Ran { action, frame: output, duration: ran.duration })
     }
+}
+
+/// What tells the kernel where a frame has come in: `xdp_md` of <linux/bpf.h>.
+pub(crate) fn context(interface: u32, frame: &[u8]) -> Vec<u8> {
+    let (start, end, meta, queue, egress) = (0, frame.len() as u32, 0, 0, 0);
+    let words = [start, end, meta, interface, queue, egress];
+
+    words.into_iter().flat_map(u32::to_ne_bytes).collect()
 }

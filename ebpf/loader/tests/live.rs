@@ -3,11 +3,11 @@
 
 mod lab;
 
-use ebpf_loader::{Binding, Counted, Mode, Offload};
-use lab::{Lab, TO_CLIENT, TO_PEER, binding, options, payload};
+use ebpf_loader::{Binding, Counted, Injector, Mode, Offload};
+use lab::{Frame, Lab, TO_CLIENT, TO_PEER, binding, options, payload};
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Datagrams each way; a veth's ring holds 256.
 const COUNT: u16 = 200;
@@ -82,4 +82,33 @@ fn sockets_talk_through_the_driver() {
 #[test]
 fn sockets_talk_through_the_generic_way() {
     relays(Mode::Generic);
+}
+
+#[test]
+fn injected_frames_are_all_the_same() {
+    let lab = Lab::new();
+    let _far = lab.far_ends(Mode::Driver);
+    lab.relay.enter(|| {
+        let mut offload =
+            Offload::attach(&options(&[TO_CLIENT, TO_PEER], Mode::Driver)).expect("root");
+        let bound = binding(true, true);
+        offload.bind(&bound).expect("room");
+        let data = payload(0x4001, &[7; 1_000]);
+        let frame = Frame::new(bound.key.client, bound.key.server, &data).bytes();
+        let mut relayed = 0;
+        // Few at a time: a veth's ring holds 256.
+        for _ in 0..20 {
+            lab.client.enter(|| {
+                Injector::new("eth0", &frame).expect("root").send(100).expect("a driver with XDP");
+            });
+            let until = Instant::now() + PATIENCE;
+            let wanted = relayed + 100;
+            while relayed < wanted {
+                assert!(Instant::now() < until, "{relayed} of {wanted} frames were relayed");
+                let count = |_, counted: Counted| relayed += counted.up.packets;
+                offload.counters(count).expect("counters");
+            }
+        }
+        assert_eq!(relayed, 2_000);
+    });
 }

@@ -49,8 +49,8 @@ impl Namespace {
     }
 
     /// Runs a command within.
-    pub(crate) fn exec(&self, command: &str) {
-        ip(&format!("netns exec {} {command}", self.name));
+    pub(crate) fn exec(&self, command: &[&str]) {
+        run(&[&["netns", "exec", &self.name], command].concat());
     }
 
     /// Runs a function on a thread of its own within.
@@ -74,10 +74,15 @@ impl Drop for Namespace {
 }
 
 fn ip(arguments: &str) {
-    let output = Command::new("ip").args(arguments.split(' ')).output().expect("iproute2");
+    run(&arguments.split(' ').collect::<Vec<_>>());
+}
+
+fn run(arguments: &[&str]) {
+    let output = Command::new("ip").args(arguments).output().expect("iproute2");
     assert!(
         output.status.success(),
-        "`ip {arguments}` as root with CAP_NET_ADMIN: {}",
+        "`ip {}` as root with CAP_NET_ADMIN: {}",
+        arguments.join(" "),
         String::from_utf8_lossy(&output.stderr)
     );
 }
@@ -108,7 +113,7 @@ impl Lab {
         relay.ip(&format!("link add {name} type veth peer name eth0 netns {far}"));
         // Checksums of frames that stay on the machine are else never computed.
         for (namespace, device) in [(relay, name), (other, "eth0")] {
-            namespace.exec(&format!("ethtool -K {device} tx off"));
+            namespace.exec(&["ethtool", "-K", device, "tx", "off"]);
         }
         relay.ip(&format!("link set {name} address {}", text(ours)));
         other.ip(&format!("link set eth0 address {}", text(theirs)));
