@@ -66,11 +66,11 @@ $(WEB)/dist/index.html: $(WEB_SOURCES)
 	npm --prefix $(WEB) run build
 	@touch $@
 
-bench: page ## Measures CPU per forwarded packet: 1 publisher, 100 subscribers.
+bench: ## Measures us beside coturn and Janus, in under 15 minutes, into one report.
+	@.ci/install bench
+	@$(MAKE) --no-print-directory page
 	cargo build --release --locked -p millrace -p millrace-bench
-	target/release/millrace-bench room --publishers 1 --subscribers 100 --seconds 20 \
-		--json target/bench.json --html target/bench.html
-	@echo "report: target/bench.html"
+	target/release/millrace-bench compare --json target/bench.json --html target/bench.html
 
 ebpf: ## Builds the kernel's program anew, into ebpf/loader/object/.
 	.ci/ebpf install

@@ -18,7 +18,7 @@ use std::sync::Arc;
 /// What to measure, and where to show it.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Seconds to measure each time; default: 3, of a quick run 1
+    /// Seconds to measure each time; default: 2, of a quick run 1
     #[arg(long, value_name = "S")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=240))]
     seconds: Option<u64>,
@@ -82,7 +82,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 
 impl Args {
     fn seconds(&self) -> u64 {
-        self.seconds.unwrap_or(if self.quick { 1 } else { 3 })
+        self.seconds.unwrap_or(if self.quick { 1 } else { 2 })
     }
 
     fn repeat(&self) -> u32 {

@@ -53,7 +53,7 @@ pub(super) fn glance(page: &mut String, findings: &[Findings]) {
         let (title, label) = (escape(&one.title), escape(metric.label.trim()));
         let _ = write!(
             page,
-            "<tr><td colspan=\"{}\">{title}<br><small>{label}</small></td></tr>\n<tr>",
+            "<tr><td colspan=\"{}\"><span>{title}<br><small>{label}</small></span></td></tr>\n<tr>",
             names.len()
         );
         for name in &names {
