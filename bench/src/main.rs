@@ -12,6 +12,7 @@ mod log;
 mod machine;
 mod memory;
 mod net;
+mod network;
 mod report;
 mod room;
 mod server;

@@ -9,6 +9,7 @@ use relay_wire::stun::Class;
 use serde_json::Value;
 use std::fs;
 use std::net::UdpSocket;
+use std::os::unix::fs::MetadataExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -22,6 +23,11 @@ fn measure(name: &str, arguments: &[&str]) -> Value {
     fs::remove_file(&file).unwrap();
 
     serde_json::from_str(&text).unwrap()
+}
+
+/// Whether these tests run as root.
+fn is_root() -> bool {
+    fs::metadata("/proc/self").unwrap().uid() == 0
 }
 
 fn median(report: &Value, experiment: usize, figure: &str, server: &str) -> f64 {
@@ -127,6 +133,39 @@ fn our_own_server_keeps_nothing_of_strangers_and_answers_them_briefly() {
 }
 
 #[test]
+fn a_network_that_is_asked_for_is_reported_with_what_it_did() {
+    let line = "--clients 5 --rate 2000 --seconds 1 --repeat 1 --network loopback \
+                --impair up:loss=20%,delay=400ms,only=media";
+    let report = measure("impaired", &line.split_whitespace().collect::<Vec<_>>());
+
+    let loss = median(&report, 0, "loss", "millrace");
+    assert!((0.15..0.25).contains(&loss), "{loss}");
+    // What takes longer than the harness waits for stragglers is not lost either.
+    assert!(median(&report, 0, "latency_p50_us", "millrace") > 400_000.0);
+    let text = report.to_string();
+    assert!(text.contains("the impaired network lost"), "{text}");
+}
+
+#[test]
+fn packets_cross_namespaces_where_we_may_make_them() {
+    for kind in ["veth", "veth6"] {
+        let line = format!("--clients 5 --rate 2000 --seconds 1 --repeat 1 --network {kind}");
+        let arguments: Vec<_> = ["turn"].into_iter().chain(line.split(' ')).collect();
+        if !is_root() {
+            let output = bench(&arguments);
+            assert_eq!(output.status.code(), Some(1));
+            assert!(error_of(&output).contains("--network loopback does without"));
+            continue;
+        }
+
+        let report = measure(kind, &arguments[1..]);
+        assert!(median(&report, 0, "received", "millrace") > 1_000.0);
+        assert_eq!(median(&report, 0, "corrupted", "millrace"), 0.0);
+        assert!(median(&report, 0, "napi_us_per_packet", "millrace") > 0.0);
+    }
+}
+
+#[test]
 fn server_that_dies_is_told_with_what_was_measured_until_then() {
     let relay = bare_relay();
     let server = relay.address.to_string();
@@ -203,6 +242,8 @@ fn wrong_arguments_exit_with_two() {
         "--without-millrace",
         "--saturate --rate 5",
         "--seconds 1000",
+        "--impair loss=200%",
+        "--network veth --server 127.0.0.1:1",
     ] {
         let arguments: Vec<_> = ["turn"].into_iter().chain(line.split(' ')).collect();
         assert_eq!(bench(&arguments).status.code(), Some(2), "{line}");

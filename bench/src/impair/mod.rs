@@ -8,4 +8,5 @@ mod spec;
 mod tests;
 mod told;
 
-pub(crate) use proxy::{Args, run};
+pub(crate) use proxy::{Args, Impaired, run};
+pub(crate) use spec::Spec;

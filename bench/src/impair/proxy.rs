@@ -19,6 +19,8 @@ const CLIENTS_MAX: usize = 10_000;
 const WAIT_MAX: Duration = Duration::from_millis(20);
 /// Token of the clients' socket among those of the server's.
 const FRONT: usize = usize::MAX;
+/// What happens by chance is the same each time, unless another seed is given.
+const SEED: u64 = 1;
 const DATAGRAM_MAX: usize = 1 << 16;
 
 /// Stands between clients and a server
@@ -35,7 +37,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SPEC")]
     impair: Spec,
     /// What happens by chance follows from it
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = SEED)]
     seed: u64,
 }
 
@@ -58,6 +60,13 @@ pub(crate) struct Impaired {
 }
 
 impl Impaired {
+    /// A proxy on the address that leads to a server.
+    pub(crate) fn towards(server: SocketAddr, spec: Spec) -> Result<Self> {
+        let own = crate::net::address::towards(server)?;
+
+        Self::listen(SocketAddr::new(own, 0), server, spec, SEED)
+    }
+
     /// A proxy at `listen`.
     fn listen(listen: SocketAddr, server: SocketAddr, spec: Spec, seed: u64) -> Result<Self> {
         if listen.is_ipv4() != server.is_ipv4() {

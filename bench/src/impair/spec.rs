@@ -62,6 +62,18 @@ impl Default for Impairment {
     }
 }
 
+impl Spec {
+    /// The longest that a datagram is on its way.
+    pub(crate) fn longest(&self) -> Duration {
+        let longest = |one: &Impairment| {
+            let queue = one.rate_bps.map_or(Duration::ZERO, |_| one.queue);
+            one.delay + one.jitter + queue + HOLD
+        };
+
+        self.up.iter().chain(&self.down).map(longest).max().unwrap_or_default()
+    }
+}
+
 impl FromStr for Spec {
     type Err = String;
 
@@ -206,6 +218,7 @@ mod tests {
         };
 
         assert_eq!(spec, Spec { up: Some(expected), down: Some(expected) });
+        assert_eq!(spec.longest(), Duration::from_millis(20 + 5 + 100 + 50));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a line did to the datagrams that came by.
 
 use serde::Serialize;
+use std::fmt;
 use std::iter::Sum;
 use std::ops::Add;
 
@@ -51,6 +52,20 @@ impl Add for Told {
 
     fn add(self, other: Self) -> Self {
         Self { media: self.media.plus(other.media), other: self.other.plus(other.other) }
+    }
+}
+
+impl fmt::Display for Told {
+    /// What was done to media, in words.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Counts { packets, lost, overflowed, duplicated, flipped, reordered, .. } = self.media;
+
+        write!(
+            f,
+            "of {packets} packets of media, settling included, the impaired network lost {lost}, \
+             and {overflowed} that did not fit its rate; it repeated {duplicated}, changed \
+             {flipped} and reordered {reordered}"
+        )
     }
 }
 

@@ -33,12 +33,18 @@ pub(crate) fn towards(server: SocketAddr) -> Result<IpAddr> {
 }
 
 /// The `index`-th source address for a server: on IPv4 loopback another /24 each time, which keeps
-/// clients' ports apart from the server's, and spreads them as clients are spread.
+/// clients' ports apart from the server's, and spreads them as clients are spread. So it is between
+/// namespaces (`network`), where such addresses are ours too.
 pub(crate) fn source(own: IpAddr, index: usize) -> IpAddr {
     match own {
         IpAddr::V4(ip) if ip.is_loopback() => {
             let (second, third) = (1 + index / 256 % 250, index % 256);
             IpAddr::V4(Ipv4Addr::new(127, second as u8, third as u8, 9))
+        }
+        // 198.18.128.0/17.
+        IpAddr::V4(ip) if ip.octets()[..2] == [198, 18] => {
+            let (third, fourth) = (128 + index / 250 % 128, 1 + index % 250);
+            IpAddr::V4(Ipv4Addr::new(198, 18, third as u8, fourth as u8))
         }
         _ => own,
     }

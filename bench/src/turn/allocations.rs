@@ -43,7 +43,7 @@ fn make(server: &mut Running, count: usize, sample: &mut Sample) -> Result<()> {
     let (cpu, memory) = (pid.map(CpuTime::of).transpose()?, pid.map(Memory::of).transpose()?);
     let began = Instant::now();
     for (done, wave) in clients.chunks_mut(WAVE).enumerate() {
-        exchange::grant(&server.target, wave, |_| Request::Allocate)
+        exchange::grant(&server.target, wave, |_| Request::Allocate(server.target.family()))
             .and_then(|()| server.check())
             .with_context(|| format!("after {} allocations", done * WAVE))?;
     }

@@ -2,6 +2,8 @@
 
 use super::client::Transport;
 use super::stun::Framing;
+use crate::impair::Spec;
+use crate::network::Network;
 use crate::report::Output;
 use crate::stamp::PAYLOAD_MIN;
 use clap::ValueEnum;
@@ -101,6 +103,14 @@ pub(crate) struct Args {
     /// Receives single datagrams, not trains (UDP_GRO): taking trains apart is then the server's
     #[arg(long)]
     no_gro: bool,
+    /// What lies between clients and the servers that are started here; default: veth for root,
+    /// loopback for others
+    #[arg(long, value_name = "KIND", conflicts_with = "server")]
+    pub(super) network: Option<Network>,
+    /// What happens to clients' datagrams on their way, as loss=1%,burst=3,delay=20ms,jitter=5ms,
+    /// rate=2mbit; see `millrace-bench impair --help`
+    #[arg(long, value_name = "SPEC")]
+    pub(super) impair: Option<Spec>,
     /// Leaves processes on the processors that the kernel chooses
     #[arg(long)]
     pub(super) no_pin: bool,
@@ -173,6 +183,14 @@ impl Scenario {
 }
 
 impl Args {
+    /// What lies between clients and server. A server that runs already is where it is.
+    pub(super) fn network(&self) -> Network {
+        match self.server {
+            Some(_) => Network::Loopback,
+            None => self.network.unwrap_or_else(Network::usual),
+        }
+    }
+
     /// The kinds of load that are asked for.
     pub(super) fn scenarios(&self) -> Vec<Scenario> {
         let others = self.allocations.is_some() || self.flood.is_some();

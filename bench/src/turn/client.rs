@@ -7,6 +7,7 @@ use crate::net::address;
 use crate::net::datagrams::{Receiver, Sends};
 use crate::net::sockets;
 use anyhow::{Context, Result};
+use relay_wire::stun::Family;
 use serde::Serialize;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -46,6 +47,14 @@ pub(super) struct Target {
     pub(super) credentials: Option<Credentials>,
     /// Our own address on the way there.
     pub(super) own: IpAddr,
+}
+
+impl Target {
+    /// That of the relayed addresses, which is the server's own: unasked they are of IPv4 (RFC
+    /// 8656, section 7.2).
+    pub(super) fn family(&self) -> Family {
+        if self.server.is_ipv6() { Family::V6 } else { Family::V4 }
+    }
 }
 
 /// What carries a client's messages.
@@ -150,7 +159,7 @@ impl AsRawFd for Client {
 /// Opens clients and makes their allocations.
 pub(super) fn allocate(target: &Target, count: usize, trains: bool) -> Result<Vec<Client>> {
     let mut clients = open(target, 0..count, trains)?;
-    exchange::grant(target, &mut clients, |_| Request::Allocate)?;
+    exchange::grant(target, &mut clients, |_| Request::Allocate(target.family()))?;
 
     Ok(clients)
 }

@@ -86,9 +86,10 @@ impl Experiment for TurnExperiment {
         match subject.start(&self.args, &self.cpus, self.measured.transport()) {
             Err(error) => (Sample::default(), Err(error)),
             Ok(mut running) => {
-                let (sample, result) = self.measured.measure(&self.args, &mut running);
+                let (mut sample, result) = self.measured.measure(&self.args, &mut running);
                 let ended = running.check();
-                (sample, ended.and(result))
+                let noted = running.note_network(&mut sample);
+                (sample, ended.and(result).and(noted))
             }
         }
     }

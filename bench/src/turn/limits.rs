@@ -1,7 +1,9 @@
 //! What the machine allows: file descriptors, and who runs on which processor.
 
+use crate::network::{Network, Side, Topology};
 use anyhow::{Context, Result, bail};
 use std::io;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// Descriptors beside those of clients and allocations.
 const SPARE: u64 = 64;
@@ -35,6 +37,7 @@ pub(super) fn provide_descriptors(needed: u64) -> Result<()> {
 pub(crate) struct Cpus {
     all: Vec<usize>,
     pinned: bool,
+    topology: Option<Topology>,
 }
 
 impl Cpus {
@@ -43,7 +46,7 @@ impl Cpus {
     pub(crate) fn divide(wanted: bool) -> Result<Self> {
         let all = affinity()?;
         let pinned = wanted && all.len() > 1;
-        let cpus = Self { all, pinned };
+        let cpus = Self { all, pinned, topology: None };
         if pinned {
             set_affinity(&cpus.all[cpus.all.len() - 1..])?;
             // Sleeps are to end when they should, not up to 50 us later.
@@ -59,8 +62,42 @@ impl Cpus {
         self.pinned
     }
 
-    /// Starts a process that is to run on the server's processor.
+    /// Puts a network between servers and clients; the kernel's threads that receive are where
+    /// their side is.
+    pub(crate) fn inside(mut self, network: Network) -> Result<Self> {
+        self.topology = network.enter()?;
+        let sides = [(Side::Server, self.all.first()), (Side::Client, self.all.last())];
+        for (side, cpu) in sides.into_iter().filter(|_| self.pinned) {
+            for thread in self.topology.iter().flat_map(|topology| topology.napi(side)) {
+                set_affinity_of(thread, cpu.map_or(&[], std::slice::from_ref))?;
+            }
+        }
+
+        Ok(self)
+    }
+
+    /// Where servers are to listen: on loopback an address that nobody else uses, so that relayed
+    /// ports are all free.
+    pub(super) fn server_ip(&self) -> IpAddr {
+        let loopback = || {
+            let [second, third] = rand::random::<[u8; 2]>();
+            Ipv4Addr::new(127, second | 0x40, third, 1).into()
+        };
+
+        self.topology.as_ref().map_or_else(loopback, Topology::server_ip)
+    }
+
+    /// The kernel's threads that receive for servers.
+    pub(super) fn napi(&self) -> Vec<u32> {
+        self.topology.as_ref().map_or(Vec::new(), |topology| topology.napi(Side::Server))
+    }
+
+    /// Starts a process that is to run on the server's processor and on its side of the network.
     pub(super) fn as_server<T>(&self, start: impl FnOnce() -> Result<T>) -> Result<T> {
+        let start = || match &self.topology {
+            Some(topology) => topology.as_server(start),
+            None => start(),
+        };
         if !self.pinned {
             return start();
         }
@@ -87,6 +124,11 @@ fn affinity() -> Result<Vec<usize>> {
 }
 
 fn set_affinity(cpus: &[usize]) -> Result<()> {
+    // The calling thread.
+    set_affinity_of(0, cpus)
+}
+
+fn set_affinity_of(thread: u32, cpus: &[usize]) -> Result<()> {
     // SAFETY: all-zero bytes are an empty set.
     let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
     for &cpu in cpus {
@@ -94,7 +136,8 @@ fn set_affinity(cpus: &[usize]) -> Result<()> {
         unsafe { libc::CPU_SET(cpu, &mut set) };
     }
     // SAFETY: the pointer and the length are those of a live set, which the call only reads.
-    let result = unsafe { libc::sched_setaffinity(0, size_of_val(&set), &raw const set) };
+    let result =
+        unsafe { libc::sched_setaffinity(thread as i32, size_of_val(&set), &raw const set) };
     if result != 0 {
         return Err(io::Error::last_os_error()).context("cannot choose a processor");
     }

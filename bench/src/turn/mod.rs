@@ -23,6 +23,7 @@ use crate::interrupt;
 use crate::report::Circumstances;
 use crate::subject::{Adapter, Kind};
 use anyhow::{Result, bail};
+use client::Transport;
 use experiment::{Measured, TurnExperiment};
 pub(crate) use limits::Cpus;
 use std::sync::Arc;
@@ -32,10 +33,16 @@ use subject::Subject;
 pub(crate) fn run(args: &Arc<Args>) -> Result<()> {
     args.output.check()?;
     let adapters = Adapter::all(&args.adapter)?;
-    let cpus = Arc::new(Cpus::divide(!args.no_pin)?);
+    let cpus = Arc::new(Cpus::divide(!args.no_pin)?.inside(args.network())?);
     let experiments = experiments(args, &adapters, &cpus)?;
+    if args.impair.is_some() && args.transport.iter().any(|t| *t != Transport::Udp) {
+        bail!("--impair changes datagrams: leave --transport at udp");
+    }
     let pinned = if cpus.are_divided() { "server first, client last" } else { "no" };
     let mut more = vec![("pinned".to_owned(), pinned.to_owned())];
+    if args.server.is_none() {
+        more.push(("network".to_owned(), args.network().describe().to_owned()));
+    }
     for name in &args.compare {
         more.push((name.clone(), find(&adapters, name)?.version()?));
     }

@@ -82,7 +82,7 @@ pub(super) fn stretch(
     time: Duration,
 ) -> (Option<Stretch>, Result<()>) {
     let drops = load.receive_drops();
-    let meter = Meter::new(server.pid, Vec::new());
+    let meter = Meter::new(server.pid, server.napi.clone());
     let before = match meter.read() {
         Ok(reading) => reading,
         Err(error) => return (None, Err(error)),
@@ -102,7 +102,7 @@ pub(super) fn stretch(
     };
     tally.close(stamp::now());
     // After an error there is nobody to wait for, and no second error worth telling.
-    let result = result.and_then(|()| load.drain(GRACE, &mut tally));
+    let result = result.and_then(|()| load.drain(GRACE + server.longest, &mut tally));
 
     let stretch = Stretch {
         tally,

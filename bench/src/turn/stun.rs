@@ -5,7 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use md5::{Digest, Md5};
 use relay_wire::ChannelHeader;
-use relay_wire::stun::{Class, IntegrityKey, Message, Method, Writer};
+use relay_wire::stun::{Class, Family, IntegrityKey, Message, Method, Writer};
 use std::net::SocketAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -40,8 +40,8 @@ impl Credentials {
 /// What a request is about, beyond who asks.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Request {
-    /// A relayed UDP address.
-    Allocate,
+    /// A relayed UDP address of a family.
+    Allocate(Family),
     /// The allocation ends.
     Release,
     /// The peer's address may send.
@@ -53,7 +53,7 @@ pub(super) enum Request {
 impl Request {
     fn method(self) -> Method {
         match self {
-            Self::Allocate => Method::ALLOCATE,
+            Self::Allocate(_) => Method::ALLOCATE,
             Self::Release => Method::REFRESH,
             Self::Permit(_) => Method::CREATE_PERMISSION,
             Self::Bind(..) => Method::CHANNEL_BIND,
@@ -63,7 +63,7 @@ impl Request {
     /// What it is called in messages to people.
     pub(super) fn name(self) -> &'static str {
         match self {
-            Self::Allocate => "Allocate",
+            Self::Allocate(_) => "Allocate",
             Self::Release => "Refresh",
             Self::Permit(_) => "CreatePermission",
             Self::Bind(..) => "ChannelBind",
@@ -72,7 +72,10 @@ impl Request {
 
     fn write(self, writer: &mut Writer<'_>) {
         match self {
-            Self::Allocate => writer.requested_transport(UDP),
+            Self::Allocate(Family::V4) => writer.requested_transport(UDP),
+            Self::Allocate(family) => {
+                writer.requested_transport(UDP).requested_address_family(family)
+            }
             Self::Release => writer.lifetime(0),
             Self::Permit(peer) => writer.xor_peer_address(peer),
             Self::Bind(number, peer) => writer.channel_number(number).xor_peer_address(peer),
@@ -231,7 +234,7 @@ pub(super) fn probe(kind: Probe, id: u64) -> Vec<u8> {
     let method = if kind == Probe::Binding { Method::BINDING } else { Method::ALLOCATE };
     let mut writer = Writer::begin(&mut bytes, Class::Request, method, &transaction);
     if kind == Probe::Allocate {
-        Request::Allocate.write(&mut writer);
+        Request::Allocate(Family::V4).write(&mut writer);
     }
     let len = writer.finish().expect("a probe is shorter than its buffer");
     bytes.truncate(len);
@@ -258,7 +261,7 @@ mod tests {
     fn session_answers_a_challenge_with_the_digest_of_name_realm_and_password() {
         let credentials = Credentials { user: "bob".to_owned(), password: "pw".to_owned() };
         let mut session = Session::new(Some(credentials));
-        let request = session.request(Request::Allocate);
+        let request = session.request(Request::Allocate(Family::V4));
         let id = request[8..20].try_into().unwrap();
         let mut bytes = [0; 200];
         let mut writer = Writer::begin(&mut bytes, Class::Error, Method::ALLOCATE, &id);
@@ -266,7 +269,7 @@ mod tests {
         let len = writer.finish().unwrap();
 
         let answer = session.answer(&request, &bytes[..len]);
-        let again = session.request(Request::Allocate);
+        let again = session.request(Request::Allocate(Family::V4));
 
         assert_eq!(answer, Some(Answer::Refused(401, "Unauthorized".to_owned())));
         let message = Message::parse(&again).unwrap();

@@ -4,12 +4,14 @@ use super::args::{Args, Scenario};
 use super::client::{Target, Transport};
 use super::limits::Cpus;
 use super::stun::{Credentials, Framing};
+use crate::figures::Sample;
+use crate::impair::{Impaired, Spec};
 use crate::log::Log;
 use crate::net::address;
 use crate::server::Server;
 use crate::subject::{self, Adapter, Process, Turn, leash};
 use anyhow::{Context, Result, bail};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -70,9 +72,9 @@ impl Subject {
 
     /// Starts it, or finds it, and waits until it answers.
     pub(super) fn start(&self, args: &Args, cpus: &Cpus, transport: Transport) -> Result<Running> {
-        let ip = own_ip();
+        let ip = cpus.server_ip();
         let access = match self {
-            Self::Remote => return Running::of_others(args, transport),
+            Self::Remote => return Running::of_others(args, transport)?.impaired(args.impair),
             Self::Millrace => cpus.as_server(|| start_millrace(args, ip))?,
             Self::Peer(adapter) => {
                 let peer = cpus.as_server(|| adapter.start(ip))?;
@@ -83,7 +85,11 @@ impl Subject {
             Self::BareTrains => cpus.as_server(|| start_bare(ip, Some("--trains")))?,
         };
 
-        Running::new(access, transport).with_context(|| format!("{} does not start", self.name()))
+        let running = Running::new(access, transport, cpus.napi());
+
+        running
+            .with_context(|| format!("{} does not start", self.name()))
+            .and_then(|running| running.impaired(args.impair))
     }
 }
 
@@ -100,7 +106,7 @@ fn start_millrace(args: &Args, ip: IpAddr) -> Result<(Process, Turn)> {
         "media.shards=1".to_owned(),
         format!("media.listen={}", turn.address),
         format!("media.advertise={ip}"),
-        "turn.allow_peers=127.0.0.0/8".to_owned(),
+        "turn.allow_peers=[\"127.0.0.0/8\", \"198.18.0.0/15\", \"2001:2::/48\"]".to_owned(),
         "turn.challenges_per_second=0".to_owned(),
         "turn.quota.user=0".to_owned(),
         "turn.quota.address=0".to_owned(),
@@ -132,11 +138,20 @@ pub(crate) struct Running {
     pub(super) target: Target,
     /// Its process, if it is on this machine and known.
     pub(super) pid: Option<u32>,
+    /// The kernel's threads that receive for it.
+    pub(super) napi: Vec<u32>,
+    /// How long a packet to it or from it may take.
+    pub(super) longest: Duration,
+    impaired: Option<Impaired>,
     process: Process,
 }
 
 impl Running {
-    fn new((mut process, turn): (Process, Turn), transport: Transport) -> Result<Self> {
+    fn new(
+        (mut process, turn): (Process, Turn),
+        transport: Transport,
+        napi: Vec<u32>,
+    ) -> Result<Self> {
         let server = match transport {
             Transport::Udp | Transport::Tcp => turn.address,
             Transport::Tls => turn.tls.context("it is described without an address for TLS")?,
@@ -156,6 +171,9 @@ impl Running {
             pid: process.pid(),
             process,
             target: Target { server, transport, credentials, own },
+            napi,
+            longest: Duration::ZERO,
+            impaired: None,
         })
     }
 
@@ -173,18 +191,38 @@ impl Running {
         let own = address::towards(server)?;
         let target = Target { server, transport, credentials, own };
 
-        Ok(Self { target, pid: args.pid, process: Process::Others(args.pid) })
+        Ok(Self {
+            target,
+            pid: args.pid,
+            napi: Vec::new(),
+            longest: Duration::ZERO,
+            impaired: None,
+            process: Process::Others(args.pid),
+        })
+    }
+
+    /// Puts a worse network between it and its clients, if one is asked for.
+    fn impaired(mut self, spec: Option<Spec>) -> Result<Self> {
+        let Some(spec) = spec else { return Ok(self) };
+        let impaired = Impaired::towards(self.target.server, spec)?;
+        self.target.server = impaired.address();
+        self.longest = spec.longest();
+        self.impaired = Some(impaired);
+
+        Ok(self)
+    }
+
+    /// Ends the worse network and notes what it did.
+    pub(super) fn note_network(&mut self, sample: &mut Sample) -> Result<()> {
+        if let Some(impaired) = self.impaired.take() {
+            sample.notes.push(impaired.stop()?.to_string());
+        }
+
+        Ok(())
     }
 
     /// An error that says so if the server has ended.
     pub(super) fn check(&mut self) -> Result<()> {
         self.process.check()
     }
-}
-
-/// An address on loopback that nobody else uses: relayed ports are then all free.
-fn own_ip() -> IpAddr {
-    let [second, third] = rand::random::<[u8; 2]>();
-
-    Ipv4Addr::new(127, second | 0x40, third, 1).into()
 }

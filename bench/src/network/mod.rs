@@ -1,0 +1,197 @@
+//! The network between clients and server: loopback, or two network namespaces joined by a pair of
+//! virtual cards, which are made for the run and end with this process, however it ends.
+
+mod namespace;
+mod veth;
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+use namespace::Namespace;
+use std::fs;
+use std::net::IpAddr;
+use veth::Link;
+
+/// What lies between clients and server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Network {
+    /// Loopback: no card, the sender does the receiver's work.
+    Loopback,
+    /// Namespaces and virtual cards, IPv4; needs root.
+    Veth,
+    /// The same with IPv6.
+    Veth6,
+}
+
+/// Either end of the pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// Where clients are: this process.
+    Client,
+    /// Where servers are started.
+    Server,
+}
+
+/// Two namespaces; this process is in the clients' one.
+pub(crate) struct Topology {
+    client: Namespace,
+    server: Namespace,
+    links: [Link; 2],
+    v6: bool,
+}
+
+impl Network {
+    /// What is used unless a person chooses: cards where we may make them.
+    pub(crate) fn usual() -> Self {
+        // SAFETY: this call has no arguments and cannot fail.
+        let root = unsafe { libc::geteuid() } == 0;
+
+        if root && veth::TOOLS.iter().all(|tool| tool.is_there()) {
+            Self::Veth
+        } else {
+            Self::Loopback
+        }
+    }
+
+    /// In words, for reports.
+    pub(crate) fn describe(self) -> &'static str {
+        match self {
+            Self::Loopback => "loopback: no card, the sender delivers (root gets --network veth)",
+            Self::Veth => "veth between namespaces, IPv4, checksums by software, threaded NAPI",
+            Self::Veth6 => "veth between namespaces, IPv6, checksums by software, threaded NAPI",
+        }
+    }
+
+    /// Makes it, and moves this thread, and those that it starts from now on, to the clients' side;
+    /// `None` for loopback, which is there.
+    pub(crate) fn enter(self) -> Result<Option<Topology>> {
+        let v6 = match self {
+            Self::Loopback => return Ok(None),
+            Self::Veth => false,
+            Self::Veth6 => true,
+        };
+        let topology = Topology::new(v6).context(
+            "cannot make namespaces with virtual cards, which takes root and the tools ip, ethtool \
+             and unshare; --network loopback does without",
+        )?;
+
+        Ok(Some(topology))
+    }
+}
+
+impl Topology {
+    fn new(v6: bool) -> Result<Self> {
+        for tool in veth::TOOLS {
+            tool.check()?;
+        }
+        let (server, client) = (Namespace::new()?, Namespace::new()?);
+        // Names by which the kernel's threads are told from those of other runs.
+        let id = std::process::id();
+        let links = [Link::client(id), Link::server(id)];
+        let [ours, theirs] = &links;
+        veth::join(ours, theirs, &server)?;
+        ours.set_up()?;
+        server.within(&client, || theirs.set_up())?;
+
+        Ok(Self { client, server, links, v6 })
+    }
+
+    /// Runs something, such as starting a process, on the server's side.
+    pub(crate) fn as_server<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.server.within(&self.client, work)
+    }
+
+    /// Where servers are to listen.
+    pub(crate) fn server_ip(&self) -> IpAddr {
+        if self.v6 { veth::SERVER_V6.into() } else { veth::SERVER_V4.into() }
+    }
+
+    /// The kernel's threads that receive what comes in at a side (`napi/DEV-N`). None where they
+    /// cannot be seen.
+    pub(crate) fn napi(&self, side: Side) -> Vec<u32> {
+        let prefix = format!("napi/{}-", self.links[side as usize].name);
+        let Ok(processes) = fs::read_dir("/proc") else { return Vec::new() };
+        let pid = |entry: fs::DirEntry| entry.file_name().to_str()?.parse().ok();
+        let is_named = |pid: &u32| {
+            let comm = fs::read_to_string(format!("/proc/{pid}/comm"));
+            comm.is_ok_and(|comm| comm.starts_with(&prefix))
+        };
+
+        processes.filter_map(|entry| pid(entry.ok()?)).filter(is_named).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::address;
+    use std::io::ErrorKind;
+    use std::net::{SocketAddr, UdpSocket};
+    use std::time::Duration;
+
+    /// Runs something in a thread, which may change its namespace without disturbing others; tells
+    /// when only root can do it.
+    fn as_root(work: impl FnOnce() + Send) {
+        // SAFETY: this call has no arguments and cannot fail.
+        if unsafe { libc::geteuid() } != 0 {
+            let error = Network::Veth.enter().err().expect("only root makes namespaces");
+            assert!(error.to_string().contains("--network loopback"), "{error}");
+            return;
+        }
+        std::thread::scope(|scope| scope.spawn(work).join().expect("it went well"));
+    }
+
+    fn datagram_crosses(network: Network) {
+        let topology = network.enter().unwrap().unwrap();
+        let listen = SocketAddr::new(topology.server_ip(), 0);
+        let server = topology.as_server(|| Ok(UdpSocket::bind(listen)?)).unwrap();
+        server.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        let to = server.local_addr().unwrap();
+        let own = address::towards(to).unwrap();
+        for index in [0, 300] {
+            let client = UdpSocket::bind((address::source(own, index), 0)).unwrap();
+            client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+            client.send_to(b"there", to).unwrap();
+            let (_, from) = server.recv_from(&mut [0; 9]).unwrap();
+            assert_eq!(from, client.local_addr().unwrap());
+            server.send_to(b"back", from).unwrap();
+            assert_eq!(client.recv(&mut [0; 9]).unwrap(), 4);
+        }
+        let elsewhere = UdpSocket::bind(listen).unwrap_err();
+        assert_eq!(elsewhere.kind(), ErrorKind::AddrNotAvailable, "clients are not at the server");
+
+        for side in [Side::Client, Side::Server] {
+            let threads = topology.napi(side);
+            assert!(!threads.is_empty(), "no thread of the kernel receives at {side:?}");
+        }
+    }
+
+    #[test]
+    fn datagrams_cross_between_namespaces_by_threads_of_the_kernel() {
+        as_root(|| datagram_crosses(Network::Veth));
+    }
+
+    #[test]
+    fn datagrams_cross_by_ipv6() {
+        as_root(|| datagram_crosses(Network::Veth6));
+    }
+
+    #[test]
+    fn nothing_is_left_behind() {
+        as_root(|| {
+            let topology = Network::Veth.enter().unwrap().unwrap();
+            let [threads, others] = [Side::Client, Side::Server].map(|side| topology.napi(side));
+            drop(topology);
+            // This thread alone still holds the clients' namespace.
+            let outside = Namespace::of_process().unwrap();
+            outside.enter().unwrap();
+
+            let gone = |pid: &u32| fs::metadata(format!("/proc/{pid}")).is_err();
+            let all: Vec<_> = threads.into_iter().chain(others).collect();
+            let deadline = std::time::Instant::now() + Duration::from_secs(20);
+            while !all.iter().all(gone) {
+                assert!(std::time::Instant::now() < deadline, "cards of a namespace stay: {all:?}");
+                std::thread::yield_now();
+            }
+        });
+    }
+}

@@ -1,0 +1,109 @@
+//! The pair of virtual cards: names, addresses, offloads, and the kernel's threads that receive.
+
+use super::namespace::Namespace;
+use anyhow::{Context, Result, bail};
+use std::env;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::process;
+
+/// Addresses for measuring, which are nobody's (RFC 2544 and RFC 5180).
+pub(super) const SERVER_V4: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 1);
+pub(super) const SERVER_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 2, 0, 0, 0, 0, 0, 1);
+/// Those of clients: each has an address of its own, as behind a router (`address::source`).
+const CLIENTS_V4: &str = "198.18.128.0/17";
+
+/// The programs that are called.
+pub(super) const TOOLS: [Command; 3] = [Command("ip"), Command("ethtool"), Command("unshare")];
+
+/// A program.
+#[derive(Clone, Copy)]
+pub(super) struct Command(&'static str);
+
+/// One end of the pair.
+pub(super) struct Link {
+    /// The card's.
+    pub(super) name: String,
+    addresses: [&'static str; 2],
+    route: Vec<&'static str>,
+}
+
+/// Makes the pair: `ours` in this thread's namespace, `theirs` in another.
+pub(super) fn join(ours: &Link, theirs: &Link, there: &Namespace) -> Result<()> {
+    let [ip, ..] = TOOLS;
+    let path = there.path();
+    let pair = ["link", "add", &ours.name, "type", "veth", "peer", "name", &theirs.name];
+
+    ip.run(&[&pair[..], &["netns", &path]].concat())
+}
+
+impl Link {
+    /// The clients' end. Their many addresses are local there.
+    pub(super) fn client(run: u32) -> Self {
+        Self {
+            name: format!("bc{run}"),
+            addresses: ["198.18.0.2/24", "2001:2::2/64"],
+            route: vec!["route", "add", "local", CLIENTS_V4, "dev", "lo"],
+        }
+    }
+
+    /// The server's end, from which clients are reached through theirs.
+    pub(super) fn server(run: u32) -> Self {
+        Self {
+            name: format!("bs{run}"),
+            addresses: ["198.18.0.1/24", "2001:2::1/64"],
+            route: vec!["route", "add", CLIENTS_V4, "via", "198.18.0.2"],
+        }
+    }
+
+    /// Sets this end up, in whose namespace this thread is.
+    pub(super) fn set_up(&self) -> Result<()> {
+        let [ip, ethtool, unshare] = TOOLS;
+        let name = self.name.as_str();
+        ip.run(&["link", "set", "lo", "up"])?;
+        for address in self.addresses {
+            let [v4, v6] = [&["address", "add", address, "dev", name][..], &["nodad"]];
+            ip.run(&if address.contains(':') { [v4, v6].concat() } else { v4.to_vec() })?;
+        }
+        // Else checksums would be left to a card that is none. With GRO the card has a queue that
+        // NAPI serves.
+        ethtool.run(&["--offload", name, "tx", "off", "gro", "on"])?;
+        ip.run(&["link", "set", name, "up"])?;
+        ip.run(&self.route)?;
+
+        // /sys shows the cards of the namespace in which it was mounted.
+        let threaded = "mount -t sysfs sysfs /sys && echo 1 > /sys/class/net/$0/threaded";
+        unshare.run(&["--mount", "sh", "-c", threaded, name])
+    }
+}
+
+impl Command {
+    /// Whether it is installed.
+    pub(super) fn is_there(self) -> bool {
+        let path = env::var_os("PATH").unwrap_or_default();
+        let sbin = ["/usr/sbin", "/sbin"].map(Into::into);
+
+        env::split_paths(&path).chain(sbin).any(|directory| directory.join(self.0).is_file())
+    }
+
+    /// An error that says so if it is not.
+    pub(super) fn check(self) -> Result<()> {
+        if !self.is_there() {
+            bail!("`{}` is not installed", self.0);
+        }
+
+        Ok(())
+    }
+
+    fn run(self, arguments: &[&str]) -> Result<()> {
+        let line = format!("{} {}", self.0, arguments.join(" "));
+        let output = process::Command::new(self.0)
+            .args(arguments)
+            .output()
+            .with_context(|| format!("cannot run `{line}`"))?;
+        if !output.status.success() {
+            bail!("`{line}`: {}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+
+        Ok(())
+    }
+}
