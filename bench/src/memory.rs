@@ -6,7 +6,8 @@ use std::fs;
 /// Memory that a process has now, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Memory {
-    /// Its share of the pages that it has.
+    /// Its share of the pages that it has, without those of files: its part of a program that
+    /// others run too changes when they start and end, whatever it does itself.
     pub(crate) pss: u64,
     /// All the pages that it has.
     pub(crate) rss: u64,
@@ -29,7 +30,7 @@ fn parse(text: &str) -> Option<Memory> {
         Some(kilobytes * 1_024)
     };
 
-    Some(Memory { pss: bytes("Pss:")?, rss: bytes("Rss:")? })
+    Some(Memory { pss: bytes("Pss_Anon:")? + bytes("Pss_Shmem:")?, rss: bytes("Rss:")? })
 }
 
 #[cfg(test)]
@@ -38,8 +39,8 @@ mod tests {
 
     #[test]
     fn memory_is_read_as_the_kernel_writes_it() {
-        let text =
-            "55-7f ---p 0 00:00 0 [rollup]\nRss:    1234 kB\nPss:      56 kB\nPss_Dirty: 7 kB\n";
+        let text = "55-7f ---p 0 00:00 0 [rollup]\nRss:    1234 kB\nPss:      800 kB\n\
+                    Pss_Anon:  50 kB\nPss_File:      744 kB\nPss_Shmem:    6 kB\n";
 
         assert_eq!(parse(text), Some(Memory { pss: 56 << 10, rss: 1_234 << 10 }));
         assert_eq!(parse("Rss: 1 kB\n"), None);
