@@ -6,13 +6,18 @@ use crate::clock::nanos;
 use crate::maps::Maps;
 use crate::meters::Meters;
 use crate::slots::Slots;
-use crate::{AttachError, BindError, Binding, BindingKey, Counted, Record, RecordKey, Way, ways};
+use crate::{
+    AttachError, BindError, Binding, BindingKey, Counted, Record, RecordKey, Way, neighbours, ways,
+};
 use aya::Ebpf;
 use aya::programs::{Program, Xdp};
 use ebpf_common::{Entry, FlowKey};
 use std::collections::HashMap;
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How often neighbours are to be refreshed: the kernel doubts them after 15 to 45 seconds.
+pub const REFRESH_EVERY: Duration = Duration::from_secs(30);
 
 /// One direction of a binding.
 struct Half {
@@ -129,6 +134,18 @@ impl Offload {
     /// The bindings that the kernel relays, those that were adopted too.
     pub fn keys(&self) -> impl Iterator<Item = BindingKey> + '_ {
         self.bound.keys().copied()
+    }
+
+    /// Has the kernel ask whether its neighbours still have the MAC addresses that it knows, where
+    /// it has doubts; returns how many. Call it every `REFRESH_EVERY`: what the program sends is no
+    /// use of a neighbour to the kernel, and it would believe an old address for ever.
+    ///
+    /// # Errors
+    /// What the kernel says; nothing is lost if it is called again.
+    pub fn refresh_neighbours(&self) -> io::Result<usize> {
+        let indices: Vec<u32> = self.interfaces.iter().map(|(_, index)| *index).collect();
+
+        neighbours::refresh(&indices)
     }
 
     /// Tells of each binding that has relayed something what that is, since the last time.

@@ -112,3 +112,22 @@ fn injected_frames_are_all_the_same() {
         assert_eq!(relayed, 2_000);
     });
 }
+
+#[test]
+fn a_stale_neighbour_is_asked_for_again() {
+    let lab = Lab::new();
+    lab.relay.enter(|| {
+        let offload = Offload::attach(&options(&[TO_CLIENT, TO_PEER], Mode::Driver)).expect("root");
+        let _far = lab.far_ends(Mode::Driver);
+        lab.relay.exec(&["sysctl", "-qw", "net.ipv4.neigh.p0.delay_first_probe_time=0"]);
+        let state = || lab.relay.output(&["neigh", "show", "10.0.2.2", "dev", TO_PEER]);
+        lab.relay.ip(&format!("neigh change 10.0.2.2 nud stale dev {TO_PEER}"));
+        assert!(state().contains("STALE"), "{}", state());
+        assert!(offload.refresh_neighbours().expect("netlink") >= 1);
+        let until = Instant::now() + PATIENCE;
+        while !state().contains("REACHABLE") {
+            assert!(Instant::now() < until, "{}", state());
+            std::thread::yield_now();
+        }
+    });
+}

@@ -53,6 +53,11 @@ impl Namespace {
         run(&[&["netns", "exec", &self.name], command].concat());
     }
 
+    /// What `ip` prints within.
+    pub(crate) fn output(&self, arguments: &[&str]) -> String {
+        run(&[&["-n", &self.name], arguments].concat())
+    }
+
     /// Runs a function on a thread of its own within.
     pub(crate) fn enter<R: Send>(&self, run: impl FnOnce() -> R + Send) -> R {
         let path = format!("/run/netns/{}", self.name);
@@ -77,7 +82,7 @@ fn ip(arguments: &str) {
     run(&arguments.split(' ').collect::<Vec<_>>());
 }
 
-fn run(arguments: &[&str]) {
+fn run(arguments: &[&str]) -> String {
     let output = Command::new("ip").args(arguments).output().expect("iproute2");
     assert!(
         output.status.success(),
@@ -85,6 +90,8 @@ fn run(arguments: &[&str]) {
         arguments.join(" "),
         String::from_utf8_lossy(&output.stderr)
     );
+
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 /// Client, relay and peer.
