@@ -3,11 +3,12 @@
 mod plan;
 
 use crate::conduct::{Experiment, Failure, conduct};
+use crate::cpus::Cpus;
 use crate::figures::Findings;
 use crate::interrupt;
 use crate::report::{Circumstances, Output};
 use crate::subject::{Adapter, Kind};
-use crate::turn::{self, Cpus};
+use crate::turn;
 use crate::{Cli, Command};
 use anyhow::{Context, Result, bail};
 use clap::Parser;

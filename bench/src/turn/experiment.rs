@@ -2,10 +2,11 @@
 
 use super::args::{Args, Scenario};
 use super::client::Transport;
-use super::limits::Cpus;
+
 use super::subject::{Running, Subject};
 use super::{allocations, flood, run, saturate};
 use crate::conduct::Experiment;
+use crate::cpus::Cpus;
 use crate::figures::{Place, Sample, Unit};
 use anyhow::Result;
 use std::sync::Arc;

@@ -8,7 +8,6 @@ mod exchange;
 mod experiment;
 mod flood;
 mod flow;
-mod limits;
 mod load;
 mod run;
 mod saturate;
@@ -19,13 +18,14 @@ mod subject;
 pub(crate) use args::Args;
 
 use crate::conduct::{self, Failure, conduct};
+use crate::cpus::Cpus;
 use crate::interrupt;
+use crate::limits;
 use crate::report::Circumstances;
 use crate::subject::{Adapter, Kind};
 use anyhow::{Result, bail};
 use client::Transport;
 use experiment::{Measured, TurnExperiment};
-pub(crate) use limits::Cpus;
 use std::sync::Arc;
 use subject::Subject;
 

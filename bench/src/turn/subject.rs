@@ -2,8 +2,9 @@
 
 use super::args::{Args, Scenario};
 use super::client::{Target, Transport};
-use super::limits::Cpus;
+
 use super::stun::{Credentials, Framing};
+use crate::cpus::Cpus;
 use crate::figures::Sample;
 use crate::impair::{Impaired, Spec};
 use crate::log::Log;

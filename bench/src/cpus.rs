@@ -1,37 +1,9 @@
-//! What the machine allows: file descriptors, and who runs on which processor.
+//! Who runs where: on which processor, and at which end of the network.
 
 use crate::network::{Network, Side, Topology};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
-
-/// Descriptors beside those of clients and allocations.
-const SPARE: u64 = 64;
-
-/// Raises our limit of descriptors so that `needed` clients fit, and as many allocations in a
-/// server that inherits it; an error that says what to do if the system does not allow it.
-pub(super) fn provide_descriptors(needed: u64) -> Result<()> {
-    let needed = needed + SPARE;
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: the pointer is that of a live structure, which the call fills.
-    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } != 0 {
-        return Err(io::Error::last_os_error()).context("cannot read the limit of descriptors");
-    }
-    if needed > limit.rlim_max {
-        bail!(
-            "this needs {needed} file descriptors in one process, and the hard limit here is {}: \
-             raise it (as root `ulimit -Hn {needed}`, or LimitNOFILE), or ask for fewer",
-            limit.rlim_max,
-        );
-    }
-    limit.rlim_cur = limit.rlim_max;
-    // SAFETY: the pointer is that of a live structure, which the call only reads.
-    if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) } != 0 {
-        return Err(io::Error::last_os_error()).context("cannot raise the limit of descriptors");
-    }
-
-    Ok(())
-}
 
 /// Which processors servers and clients run on.
 pub(crate) struct Cpus {
@@ -78,7 +50,7 @@ impl Cpus {
 
     /// Where servers are to listen: on loopback an address that nobody else uses, so that relayed
     /// ports are all free.
-    pub(super) fn server_ip(&self) -> IpAddr {
+    pub(crate) fn server_ip(&self) -> IpAddr {
         let loopback = || {
             let [second, third] = rand::random::<[u8; 2]>();
             Ipv4Addr::new(127, second | 0x40, third, 1).into()
@@ -88,12 +60,12 @@ impl Cpus {
     }
 
     /// The kernel's threads that receive for servers.
-    pub(super) fn napi(&self) -> Vec<u32> {
+    pub(crate) fn napi(&self) -> Vec<u32> {
         self.topology.as_ref().map_or(Vec::new(), |topology| topology.napi(Side::Server))
     }
 
     /// Starts a process that is to run on the server's processor and on its side of the network.
-    pub(super) fn as_server<T>(&self, start: impl FnOnce() -> Result<T>) -> Result<T> {
+    pub(crate) fn as_server<T>(&self, start: impl FnOnce() -> Result<T>) -> Result<T> {
         let start = || match &self.topology {
             Some(topology) => topology.as_server(start),
             None => start(),
@@ -143,18 +115,4 @@ fn set_affinity_of(thread: u32, cpus: &[usize]) -> Result<()> {
     }
 
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn more_descriptors_than_the_hard_limit_are_refused_with_what_to_do() {
-        let error = provide_descriptors(1 << 40).unwrap_err().to_string();
-
-        assert!(error.contains("1099511627840 file descriptors"), "{error}");
-        assert!(error.contains("ulimit -Hn"), "{error}");
-        assert!(provide_descriptors(1).is_ok());
-    }
 }
