@@ -60,10 +60,7 @@ pub(crate) fn attach(options: &Options) -> Result<Attached, AttachError> {
     tell_ways(&interfaces, &mut maps)?;
     let program = program_mut(&mut ebpf)?;
     program.load().map_err(|error| refused_program(&error))?;
-    let mut links = Vec::new();
-    for interface in &interfaces {
-        links.extend(attach_one(program, interface, options.mode, pins.as_ref())?);
-    }
+    let links = attach_all(program, &interfaces, options.mode, pins.as_ref())?;
     if let Some(pins) = &pins {
         drop_other_links(pins, &interfaces)?;
     }
@@ -180,6 +177,30 @@ pub(crate) fn program_mut(ebpf: &mut Ebpf) -> Result<&mut Xdp, AttachError> {
     let program = ebpf.program_mut(PROGRAM).ok_or_else(missing)?;
 
     program.try_into().map_err(|_| missing())
+}
+
+/// Attaches to all interfaces; where one refuses, to none that was not attached before.
+fn attach_all(
+    program: &mut Xdp,
+    interfaces: &[Interface],
+    mode: Mode,
+    pins: Option<&Pins>,
+) -> Result<Vec<XdpLink>, AttachError> {
+    let (mut links, mut pinned) = (Vec::new(), Vec::new());
+    for interface in interfaces {
+        let path = pins.map(|pins| pins.link(&interface.name)).filter(|path| !path.exists());
+        match attach_one(program, interface, mode, pins) {
+            Ok(link) => links.extend(link),
+            Err(error) => {
+                // What cannot be removed is told by the next start, which takes it over.
+                pinned.iter().for_each(|path: &PathBuf| _ = fs::remove_file(path));
+                return Err(error);
+            }
+        }
+        pinned.extend(path);
+    }
+
+    Ok(links)
 }
 
 /// Attaches to one interface, or puts the program in the place of a pinned link's. Returns the

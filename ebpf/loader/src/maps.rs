@@ -72,10 +72,13 @@ impl Maps {
         self.flows.insert(key.to_bytes(), slot, 0).map_err(refusal)
     }
 
-    /// Forgets a flow.
-    pub(crate) fn forget(&mut self, key: &FlowKey) {
-        // That it is not there is what is wanted.
-        let _ = self.flows.remove(&key.to_bytes());
+    /// Forgets a flow, unless it has been pointed to another slot meanwhile.
+    pub(crate) fn forget(&mut self, key: &FlowKey, slot: u32) {
+        let key = key.to_bytes();
+        if self.flows.get(&key, 0).is_ok_and(|found| found == slot) {
+            // That it is not there is what is wanted.
+            let _ = self.flows.remove(&key);
+        }
     }
 
     /// What all CPUs have counted in a slot: packets, bytes, refused ones.

@@ -11,6 +11,8 @@ const NONE: u32 = 0;
 struct Pair {
     rate_bps: u64,
     users: u32,
+    /// Whose it is; nobody's that is known, if an earlier process has given it out.
+    allocation: Option<u64>,
 }
 
 /// Which allocation has which pair.
@@ -27,7 +29,8 @@ impl Meters {
     pub(crate) fn new(len: u32, used: impl Iterator<Item = u32>) -> Self {
         let mut pairs: HashMap<u32, Pair> = HashMap::new();
         for pair in used.map(|meter| meter / 2).filter(|pair| *pair != NONE) {
-            pairs.entry(pair).or_insert(Pair { rate_bps: 0, users: 0 }).users += 1;
+            pairs.entry(pair).or_insert(Pair { rate_bps: 0, users: 0, allocation: None }).users +=
+                1;
         }
         let fresh = pairs.keys().max().map_or(NONE + 1, |most| most + 1);
         let free = (NONE + 1..fresh).filter(|pair| !pairs.contains_key(pair)).collect();
@@ -55,7 +58,8 @@ impl Meters {
             maps.limit(pair * 2 + 1, rate_bps)?;
         }
         self.of.insert(allocation, pair);
-        let pair_of = self.pairs.entry(pair).or_insert(Pair { rate_bps, users: 0 });
+        let allocation = Some(allocation);
+        let pair_of = self.pairs.entry(pair).or_insert(Pair { rate_bps, users: 0, allocation });
         pair_of.rate_bps = rate_bps;
         pair_of.users += 1;
 
@@ -66,11 +70,14 @@ impl Meters {
     pub(crate) fn give(&mut self, pair: u32) {
         let Some(known) = self.pairs.get_mut(&pair) else { return };
         known.users -= 1;
-        if known.users == 0 {
-            self.pairs.remove(&pair);
-            self.of.retain(|_, used| *used != pair);
-            self.free.push(pair);
+        if known.users > 0 {
+            return;
         }
+        if let Some(allocation) = known.allocation {
+            self.of.remove(&allocation);
+        }
+        self.pairs.remove(&pair);
+        self.free.push(pair);
     }
 
     /// An unused pair; one that was given out for an error further on is found again as fresh.

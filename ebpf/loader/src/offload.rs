@@ -291,7 +291,7 @@ impl Offload {
     }
 
     fn remove(&mut self, now: Instant, half: &Half) {
-        self.maps.forget(&half.key);
+        self.maps.forget(&half.key, half.slot);
         self.slots.give(now, half.slot);
         self.meters.give(u32::from_be_bytes(half.entry.meter) / 2);
     }

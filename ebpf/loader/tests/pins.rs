@@ -3,7 +3,7 @@
 mod lab;
 
 use ebpf_loader::{AttachError, Binding, BindingKey, Mode, Offload, Options, detach_all};
-use lab::{Lab, TO_CLIENT, TO_PEER, Table, binding, options, row, up};
+use lab::{Lab, TO_CLIENT, TO_PEER, Table, binding, down, options, row, up};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -90,6 +90,41 @@ fn another_mode_and_fewer_interfaces_replace_what_is_pinned() {
         drop(Offload::attach(&pinned(&pins, &[TO_CLIENT], Mode::Driver)).unwrap());
         // The other one was let go.
         drop(Offload::attach(&options(&[TO_PEER], Mode::Driver)).unwrap());
+    });
+}
+
+#[test]
+fn where_one_interface_refuses_none_stays_attached() {
+    let lab = Lab::new();
+    let pins = FileSystem::new("refused");
+    lab.relay.enter(|| {
+        let refused = Offload::attach(&pinned(&pins, &[TO_CLIENT, "lo"], Mode::Driver));
+        assert!(matches!(refused, Err(AttachError::Driver { .. })));
+        Offload::attach(&options(&[TO_CLIENT], Mode::Driver)).expect("a free interface");
+    });
+}
+
+#[test]
+fn a_relayed_address_that_has_another_client_by_now_stays_the_others() {
+    let lab = Lab::new();
+    let pins = FileSystem::new("another");
+    let all = || pinned(&pins, &[TO_CLIENT, TO_PEER], Mode::Driver);
+    lab.relay.enter(|| {
+        let former = binding(true, true);
+        let key = BindingKey { client: "10.0.1.2:5001".parse().unwrap(), ..former.key };
+        let present = Binding { key, allocation: 2, ..former };
+        let mut first = Offload::attach(&all()).unwrap();
+        first.bind(&former).unwrap();
+        drop(first);
+
+        let mut second = Offload::attach(&all()).unwrap();
+        second.bind(&present).unwrap();
+        second.unbind(&former.key).expect("nobody has gone on with it");
+        let to_peer = second.interfaces()[1].1;
+        let table = Table { offload: second, to_client: 0, to_peer };
+        let (input, output) = down(&present, b"hello");
+        let output = lab::Expect::Redirected(output.bytes());
+        table.peer_sends([row("the other's", input.bytes(), output)]);
     });
 }
 
