@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 /// A directory that ends with the test.
 struct Directory(PathBuf);
@@ -51,6 +51,15 @@ fn report(directory: &Path) -> (Value, String) {
     (serde_json::from_str(&json).unwrap(), html)
 }
 
+/// Starts a long comparison, and gives the lines that it writes.
+fn start(directory: &Path) -> (Child, impl Iterator<Item = String>) {
+    let mut command = compare(directory, &["--only", "turn"]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+
+    (child, lines)
+}
+
 #[test]
 fn peers_are_measured_and_those_that_fail_or_are_missing_are_named() {
     let directory = Directory::new("compare");
@@ -80,9 +89,7 @@ fn peers_are_measured_and_those_that_fail_or_are_missing_are_named() {
 #[test]
 fn whoever_interrupts_gets_what_was_measured() {
     let directory = Directory::new("interrupted");
-    let mut command = compare(&directory.0, &["--only", "turn"]);
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let (mut child, mut lines) = start(&directory.0);
 
     assert!(lines.any(|line| line.contains("1/3 coturn: CPU per packet")));
     let pid = child.id().to_string();
@@ -95,6 +102,24 @@ fn whoever_interrupts_gets_what_was_measured() {
     assert_eq!(json["experiments"].as_array().unwrap().len(), 1);
     let figures = &json["experiments"][0]["figures"]["cpu_us_per_packet"];
     assert!(figures["coturn"]["median"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn servers_end_with_us_even_if_we_are_killed() {
+    let directory = Directory::new("killed");
+    let (mut child, mut lines) = start(&directory.0);
+    assert!(lines.any(|line| line.contains("1/3 millrace: CPU per packet")));
+    // coturn's turn has begun, or is about to.
+    let children = format!("/proc/{0}/task/{0}/children", child.id());
+    let mut servers = (0..1_000_000).map(|_| fs::read_to_string(&children).unwrap());
+    let server = servers.find(|pids| !pids.is_empty()).unwrap();
+    let exe = format!("/proc/{}/exe", server.trim());
+    assert!(fs::read_link(&exe).is_ok());
+
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    assert!((0..1_000_000).any(|_| fs::read_link(&exe).is_err()), "{exe} is there still");
 }
 
 #[test]
