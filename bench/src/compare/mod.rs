@@ -6,12 +6,13 @@ use crate::conduct::{Experiment, Failure, conduct};
 use crate::cpus::Cpus;
 use crate::figures::Findings;
 use crate::interrupt;
+use crate::network::Network;
 use crate::report::{Circumstances, Output};
 use crate::subject::{Adapter, Kind};
 use crate::turn;
 use crate::{Cli, Command};
 use anyhow::{Context, Result, bail};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use plan::Part;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -42,6 +43,9 @@ pub(crate) struct Args {
     /// A setting for our own server, as section.key=value; may be given again
     #[arg(long = "set", value_name = "SETTING")]
     settings: Vec<String>,
+    /// What lies between clients and servers; default: virtual cards where we may make them
+    #[arg(long, value_enum)]
+    network: Option<Network>,
     #[command(flatten)]
     output: Output,
 }
@@ -52,9 +56,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     output.check()?;
     let adapters = Adapter::all(&args.adapter)?;
     let (peers, mut facts) = installed(&adapters);
-    let cpus = Arc::new(Cpus::divide(true)?);
+    let cpus = Arc::new(Cpus::divide(true)?.inside(args.network())?);
     let pinned = if cpus.are_divided() { "server first, client last" } else { "no" };
     facts.push(("pinned".to_owned(), pinned.to_owned()));
+    facts.push(("network".to_owned(), args.network().describe().to_owned()));
     let lines = args.lines(&peers);
     let mut experiments: Vec<Box<dyn Experiment>> = Vec::new();
     for line in &lines {
@@ -90,11 +95,17 @@ impl Args {
         self.repeat.unwrap_or(if self.quick { 1 } else { 3 })
     }
 
+    fn network(&self) -> Network {
+        self.network.unwrap_or_else(Network::usual)
+    }
+
     fn lines(&self, peers: &[&Adapter]) -> Vec<Vec<String>> {
         let mut options = vec![
             ("--seconds", self.seconds().to_string()),
             ("--repeat", self.repeat().to_string()),
         ];
+        let network = self.network().to_possible_value();
+        options.extend(network.map(|value| ("--network", value.get_name().to_owned())));
         let paths = |paths: &[PathBuf]| -> Vec<String> {
             paths.iter().map(|path| path.display().to_string()).collect()
         };

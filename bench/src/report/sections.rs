@@ -9,20 +9,17 @@ use std::fmt::Write as _;
 /// Figures whose bars are drawn, where they were found.
 const BARS: [&str; 6] = [
     "cpu_us_per_packet",
-    "whole_us_per_packet",
+    WHOLE,
     "saturation_per_second",
     "cpu_us_per_allocation",
     "pss_bytes_per_allocation",
     "cpu_us_per_probe",
 ];
 /// Figures whose lines are drawn over what experiments differ by.
-const SWEPT: [&str; 5] = [
-    "cpu_us_per_packet",
-    "whole_us_per_packet",
-    "relayed_per_second",
-    "forwarded_per_second",
-    "latency_p99_us",
-];
+const SWEPT: [&str; 5] =
+    ["cpu_us_per_packet", WHOLE, "relayed_per_second", "forwarded_per_second", "latency_p99_us"];
+/// Cost of process and card, for which a line at a glance has place rather than for the first.
+const WHOLE: &str = "whole_us_per_packet";
 /// Points of a latency curve for each nine.
 const POINTS: u32 = 12;
 /// A curve ends where fewer packets than these were slower: what one packet met is no share.
@@ -40,7 +37,7 @@ pub(super) fn names(findings: &[Findings]) -> Vec<String> {
     names
 }
 
-/// One line for each experiment: its first figure that is compared, of all servers.
+/// One line for each experiment: the figure that stands for it, of all servers.
 pub(super) fn glance(page: &mut String, findings: &[Findings]) {
     page.push_str("<section><h2>At a glance</h2>\n<div><table class=\"glance\">\n<tr>");
     let names = names(findings);
@@ -49,7 +46,10 @@ pub(super) fn glance(page: &mut String, findings: &[Findings]) {
     }
     page.push_str("</tr>\n");
     for one in findings {
-        let Some(metric) = one.metrics.iter().find(|metric| metric.compared) else { continue };
+        // What the network's card does for a server is its cost too, where that can be told.
+        let whole = one.metrics.iter().find(|metric| metric.key == WHOLE);
+        let first = || one.metrics.iter().find(|metric| metric.compared);
+        let Some(metric) = whole.or_else(first) else { continue };
         let (title, label) = (escape(&one.title), escape(metric.label.trim()));
         let _ = write!(
             page,
