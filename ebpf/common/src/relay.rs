@@ -70,6 +70,7 @@ pub fn relay(frame: &mut impl Frame, kernel: &impl Kernel) -> Verdict {
     let (outcome, verdict) = match attempt(frame, kernel) {
         Ok(port) if port == kernel.interface() => (Outcome::Transmitted, Verdict::Transmit),
         Ok(port) => (Outcome::Redirected, Verdict::Redirect(port)),
+        Err(Outcome::NoFlow) => (Outcome::NoFlow, Verdict::Stray),
         Err(outcome) if outcome.passes() => (outcome, Verdict::Pass),
         Err(outcome) => (outcome, Verdict::Drop),
     };

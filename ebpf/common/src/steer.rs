@@ -1,7 +1,6 @@
 //! Which shard a datagram is for: that of its flow, or the one that the user name fragment of an
 //! ICE check names (RFC 8445, section 7.2.2). A wrong guess costs a hand-over, no more.
 
-use crate::FlowKey;
 use crate::bytes::part;
 
 /// What STUN messages begin with: a Binding request (RFC 8489, section 5).
@@ -26,9 +25,6 @@ const UFRAG_LEN: usize = 10;
 pub trait Datagram {
     /// `N` bytes from this offset of the UDP payload.
     fn load<const N: usize>(&self, at: u32) -> Option<[u8; N]>;
-
-    /// Who sent it, and to which address of ours; no channel.
-    fn key(&self, key: &mut FlowKey) -> bool;
 }
 
 /// Why a shard was chosen.

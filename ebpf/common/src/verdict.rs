@@ -5,6 +5,8 @@
 pub enum Verdict {
     /// On to the network stack, as it came.
     Pass,
+    /// The same, but it is a whole datagram for us: the CPU of its shard may be better.
+    Stray,
     /// Nowhere.
     Drop,
     /// Out by the interface that it came in by.

@@ -120,7 +120,9 @@ fn load(bindings_max: u32, pins: Option<&Pins>) -> Result<Ebpf, AttachError> {
         .map_max_entries("ENTRIES", slots)
         .map_max_entries("COUNTERS", slots)
         .map_max_entries("METERS", slots.saturating_add(2))
-        .map_max_entries("RECORDS", slots);
+        .map_max_entries("RECORDS", slots)
+        .map_max_entries("STEERED", slots)
+        .map_max_entries("CPUS", cpus());
     if let Some(pins) = pins {
         for map in MAPS {
             loader.map_pin_path(map, pins.map(map));
@@ -128,6 +130,11 @@ fn load(bindings_max: u32, pins: Option<&Pins>) -> Result<Ebpf, AttachError> {
     }
 
     loader.load(OBJECT).map_err(refused_maps)
+}
+
+/// How many CPUs this machine may have.
+fn cpus() -> u32 {
+    aya::util::nr_cpus().map_or(1, |count| count as u32)
 }
 
 pub(crate) fn refused_maps(error: EbpfError) -> AttachError {

@@ -12,6 +12,7 @@ mod meters;
 mod neighbours;
 mod offload;
 mod pins;
+mod placing;
 mod slots;
 mod steering;
 mod test_run;

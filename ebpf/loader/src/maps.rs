@@ -3,12 +3,16 @@
 use crate::error::BindError;
 use crate::{AttachError, Record, RecordKey};
 use aya::Ebpf;
-use aya::maps::{Array, DevMapHash, HashMap, MapData, MapError, PerCpuArray};
+use aya::maps::{Array, CpuMap, DevMapHash, HashMap, MapData, MapError, PerCpuArray};
+use ebpf_common::steer::Choice;
 use ebpf_common::{Entry, FlowKey, Link, Outcome, Port, PortKey};
 use std::io;
 
 type Keys = [u8; FlowKey::LEN];
 type Entries = [u8; Entry::LEN];
+
+/// Frames that may wait for a CPU: a few milliseconds' worth.
+const CPU_QUEUE: u32 = 2_048;
 
 /// The maps of a loaded program.
 pub(crate) struct Maps {
@@ -21,6 +25,10 @@ pub(crate) struct Maps {
     devices: DevMapHash<MapData>,
     outcomes: PerCpuArray<MapData, u64>,
     records: HashMap<MapData, RecordKey, Record>,
+    steered: HashMap<MapData, Keys, u32>,
+    choices: PerCpuArray<MapData, u64>,
+    shard_cpus: Array<MapData, u32>,
+    cpus: CpuMap<MapData>,
 }
 
 impl Maps {
@@ -41,6 +49,10 @@ impl Maps {
             devices: take("DEVICES")?.try_into().map_err(wrong)?,
             outcomes: take("OUTCOMES")?.try_into().map_err(wrong)?,
             records: take("RECORDS")?.try_into().map_err(wrong)?,
+            steered: take("STEERED")?.try_into().map_err(wrong)?,
+            choices: take("CHOICES")?.try_into().map_err(wrong)?,
+            shard_cpus: take("SHARD_CPUS")?.try_into().map_err(wrong)?,
+            cpus: take("CPUS")?.try_into().map_err(wrong)?,
         })
     }
 
@@ -145,11 +157,43 @@ impl Maps {
     }
 }
 
-/// What all CPUs have counted, by index.
-pub(crate) fn per_cpu_sums(
+/// Bringing frames to CPUs.
+impl Maps {
+    /// Says which CPU a shard has, and lets frames be brought there.
+    pub(crate) fn place(&mut self, shard: u32, cpu: u32) -> Result<(), AttachError> {
+        let wrong = |error: &dyn std::error::Error| AttachError::Kernel(error.to_string());
+        self.cpus.set(cpu, CPU_QUEUE, None, 0).map_err(|error| wrong(&error))?;
+
+        self.shard_cpus.set(shard, cpu + 1, 0).map_err(|error| wrong(&error))
+    }
+
+    /// Has a flow's datagrams brought to a shard's CPU.
+    pub(crate) fn steer(&mut self, key: &FlowKey, shard: u32) -> Result<(), BindError> {
+        self.steered.insert(key.to_bytes(), shard, 0).map_err(refusal)
+    }
+
+    /// Leaves a flow's datagrams where they come in.
+    pub(crate) fn unsteer(&mut self, key: &FlowKey) {
+        let _ = self.steered.remove(&key.to_bytes());
+    }
+
+    /// Datagrams by what chose their CPU.
+    pub(crate) fn choices(&self) -> io::Result<Vec<(&'static str, u64)>> {
+        labelled_choices(&self.choices)
+    }
+}
+
+/// Choices by label.
+pub(crate) fn labelled_choices(
     counters: &PerCpuArray<MapData, u64>,
-    len: usize,
-) -> io::Result<Vec<u64>> {
+) -> io::Result<Vec<(&'static str, u64)>> {
+    let sums = per_cpu_sums(counters, Choice::ALL.len())?;
+
+    Ok(Choice::ALL.iter().map(|choice| choice.label()).zip(sums).collect())
+}
+
+/// What all CPUs have counted, by index.
+fn per_cpu_sums(counters: &PerCpuArray<MapData, u64>, len: usize) -> io::Result<Vec<u64>> {
     let sum = |index: u32| {
         let values = counters.get(&index, 0).map_err(io::Error::other)?;
         Ok(values.iter().sum())

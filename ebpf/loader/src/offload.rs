@@ -37,7 +37,7 @@ struct Bound {
 /// The program, attached, and all that is known of its maps.
 pub struct Offload {
     ebpf: Ebpf,
-    maps: Maps,
+    pub(crate) maps: Maps,
     _links: Vec<aya::programs::xdp::XdpLink>,
     bound: HashMap<BindingKey, Bound>,
     slots: Slots,

@@ -3,13 +3,12 @@
 
 use crate::attach::{check_capabilities, one_line, refused_maps};
 use crate::binding::flow_key;
-use crate::maps::{per_cpu_sums, refusal};
+use crate::maps::{labelled_choices, refusal};
 use crate::{AttachError, BindError, OBJECT};
 use aya::maps::{HashMap, MapData, MapError, PerCpuArray, ReusePortSockArray};
 use aya::programs::SkReuseport;
 use aya::{Ebpf, EbpfLoader};
 use ebpf_common::FlowKey;
-use ebpf_common::steer::Choice;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd};
@@ -88,9 +87,7 @@ impl Steering {
     /// # Errors
     /// What the kernel says.
     pub fn choices(&self) -> io::Result<Vec<(&'static str, u64)>> {
-        let sums = per_cpu_sums(&self.choices, Choice::ALL.len())?;
-
-        Ok(Choice::ALL.iter().map(|choice| choice.label()).zip(sums).collect())
+        labelled_choices(&self.choices)
     }
 }
 

@@ -2,8 +2,8 @@
 
 mod lab;
 
-use ebpf_loader::Steering;
-use lab::Namespace;
+use ebpf_loader::{Mode, Offload, Steering};
+use lab::{Lab, Namespace, TO_CLIENT, address, options};
 use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, SockaddrStorage, sockopt};
 use std::collections::BTreeMap;
 use std::io;
@@ -124,4 +124,73 @@ fn a_full_map_is_told() {
         let full = steering.bind(remote(2), local, 1).unwrap_err();
         assert!(matches!(full, ebpf_loader::BindError::Full), "{full}");
     });
+}
+
+/// The CPU that has handled a socket's last datagram.
+fn cpu_of(socket: &UdpSocket) -> u32 {
+    let (mut cpu, mut len) = (0_u32, 4);
+    // SAFETY: a live socket, and room for the number that the option is.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_INCOMING_CPU,
+            (&raw mut cpu).cast(),
+            &raw mut len,
+        )
+    };
+    assert_eq!(result, 0, "SO_INCOMING_CPU");
+
+    cpu
+}
+
+fn places(mode: Mode) {
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from).min(SHARDS) as u32;
+    let lab = Lab::new();
+    let _far = lab.far_ends(mode);
+    lab.relay.enter(|| {
+        let mut offload = Offload::attach(&options(&[TO_CLIENT], mode)).expect("root");
+        let placed: Vec<u32> = (0..cpus).collect();
+        let server = address(true, 1, 1, 3_478);
+        let socket = UdpSocket::bind(server).expect("the server's address");
+        socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        let from = address(true, 1, 2, 5_000);
+        // The kernel notes the CPU for connected sockets only.
+        socket.connect(from).expect("an address");
+        let client = lab.client.enter(|| UdpSocket::bind(from).expect("the client's address"));
+        let send = |datagram: &[u8]| {
+            client.send_to(datagram, server).expect("sent");
+            let mut buffer = [0; 2_000];
+            let len = socket.recv(&mut buffer).expect("received");
+            assert_eq!(&buffer[..len], datagram);
+            cpu_of(&socket)
+        };
+        send(&[0x80; 30]);
+        offload.place_shards(&placed).expect("CPUs that are there");
+        for _ in 0..5 {
+            for (shard, cpu) in placed.iter().enumerate() {
+                assert_eq!(send(&check(&format!("0{shard}abcdefgh:them"))), *cpu, "an ICE check");
+                offload.steer(from, server, shard as u16).expect("room");
+                assert_eq!(send(&[0x80; 30]), *cpu, "a flow");
+                offload.unsteer(from, server);
+            }
+        }
+        send(&[0x80; 30]);
+        send(&check("0vabcdefgh:them"));
+        let choices: BTreeMap<_, _> = offload.choices().expect("counters").into_iter().collect();
+        let each = u64::from(cpus) * 5;
+        assert_eq!((choices["check"], choices["flow"]), (each, each));
+        assert_eq!((choices["hash"], choices["missing"]), (1, 1));
+        assert!(offload.place_shards(&[9_999]).is_err(), "no such CPU");
+    });
+}
+
+#[test]
+fn datagrams_come_to_the_cpu_of_their_shard_by_the_driver() {
+    places(Mode::Driver);
+}
+
+#[test]
+fn datagrams_come_to_the_cpu_of_their_shard_by_the_generic_way() {
+    places(Mode::Generic);
 }

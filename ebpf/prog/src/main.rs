@@ -6,6 +6,7 @@
 #![feature(core_intrinsics)]
 #![allow(internal_features)]
 
+mod cpu;
 mod frame;
 mod kernel;
 mod maps;
@@ -25,6 +26,7 @@ pub fn relay(ctx: XdpContext) -> u32 {
     let shell = Shell::new(ctx.ctx);
     match ebpf_common::relay(&mut frame, &shell) {
         Verdict::Pass => xdp_action::XDP_PASS,
+        Verdict::Stray => cpu::bring(ctx.ctx),
         Verdict::Drop => xdp_action::XDP_DROP,
         Verdict::Transmit => xdp_action::XDP_TX,
         Verdict::Redirect(port) => {

@@ -1,7 +1,7 @@
 //! The maps. Their sizes are what the loader sets, these are the least.
 
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{Array, DevMapHash, HashMap, PerCpuArray, ReusePortSockArray};
+use aya_ebpf::maps::{Array, CpuMap, DevMapHash, HashMap, PerCpuArray, ReusePortSockArray};
 use ebpf_common::steer::Choice;
 use ebpf_common::{Counter, Entry, FlowKey, Link, Meter, Outcome, Port, PortKey};
 
@@ -56,3 +56,11 @@ pub static SOCKETS: ReusePortSockArray = ReusePortSockArray::with_max_entries(1,
 /// Datagrams by what chose their shard.
 #[map]
 pub static CHOICES: PerCpuArray<u64> = PerCpuArray::with_max_entries(Choice::ALL.len() as u32, 0);
+
+/// The CPU of each shard, plus one; 0: frames stay where they came in.
+#[map]
+pub static SHARD_CPUS: Array<u32> = Array::with_max_entries(1_024, 0);
+
+/// CPUs that frames may be brought to.
+#[map]
+pub static CPUS: CpuMap = CpuMap::with_max_entries(1, 0);

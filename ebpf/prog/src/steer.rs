@@ -18,15 +18,34 @@ const FROM_IP: u32 = 1;
 
 const ETHERTYPE_IPV4: u16 = 0x0800;
 
-/// Brings a datagram to the socket of the shard that it is for; if nothing says which that is, the
-/// kernel's hash chooses.
-#[sk_reuseport]
-pub fn steer(ctx: SkReuseportContext) -> u32 {
-    let choice = choose(&ctx);
+/// Whose a datagram is, and why; with `Hash` it is anybody's.
+#[inline(always)]
+pub fn owner(datagram: &impl Datagram, key: &FlowKey) -> (u32, Choice) {
+    // SAFETY: four bytes, read at once.
+    if let Some(shard) = unsafe { maps::STEERED.get(key) } {
+        return (*shard, Choice::Flow);
+    }
+
+    match shard_of_check(datagram) {
+        Some(shard) => (shard.into(), Choice::Check),
+        None => (0, Choice::Hash),
+    }
+}
+
+/// Counts a choice.
+#[inline(always)]
+pub fn tally(choice: Choice) {
     if let Some(count) = maps::CHOICES.get_ptr_mut(choice as u32) {
         // SAFETY: this CPU's own.
         unsafe { *count += 1 };
     }
+}
+
+/// Brings a datagram to the socket of the shard that it is for; if nothing says which that is, the
+/// kernel's hash chooses.
+#[sk_reuseport]
+pub fn steer(ctx: SkReuseportContext) -> u32 {
+    tally(choose(&ctx));
 
     SK_PASS
 }
@@ -38,15 +57,10 @@ fn choose(ctx: &SkReuseportContext) -> Choice {
     if !datagram.key(&mut key) {
         return Choice::Hash;
     }
-    // SAFETY: four bytes, read at once.
-    let flow = unsafe { maps::STEERED.get(&key) }.copied();
-    let (shard, choice) = match flow {
-        Some(shard) => (shard, Choice::Flow),
-        None => match shard_of_check(&datagram) {
-            Some(shard) => (u32::from(shard), Choice::Check),
-            None => return Choice::Hash,
-        },
-    };
+    let (shard, choice) = owner(&datagram, &key);
+    if choice == Choice::Hash {
+        return choice;
+    }
     // Where a group's sockets begin is told by their address.
     key.remote = [0; 16];
     key.remote_port = [0; 2];
@@ -80,6 +94,22 @@ impl Received<'_> {
         (failed == 0).then(|| unsafe { bytes.assume_init() })
     }
 
+    /// Who sent it, and to which address of ours; no channel.
+    #[inline(always)]
+    fn key(&self, key: &mut FlowKey) -> bool {
+        let (Some(remote), Some(local)) = (self.udp(0), self.udp(2)) else { return false };
+        (key.remote_port, key.local_port) = (remote, local);
+        if self.ctx.eth_protocol() as u16 == ETHERTYPE_IPV4.to_be() {
+            let (Some(remote), Some(local)) = (self.ip(12), self.ip(16)) else { return false };
+            (key.remote, key.local) = (ipv4_mapped(remote), ipv4_mapped(local));
+            return true;
+        }
+        let (Some(remote), Some(local)) = (self.ip(8), self.ip(24)) else { return false };
+        (key.remote, key.local) = (remote, local);
+
+        true
+    }
+
     /// Bytes from this offset of the IP header.
     #[inline(always)]
     fn ip<const N: usize>(&self, at: u32) -> Option<[u8; N]> {
@@ -98,20 +128,5 @@ impl Datagram for Received<'_> {
     #[inline(always)]
     fn load<const N: usize>(&self, at: u32) -> Option<[u8; N]> {
         self.udp(UDP_LEN + at)
-    }
-
-    #[inline(always)]
-    fn key(&self, key: &mut FlowKey) -> bool {
-        let (Some(remote), Some(local)) = (self.udp(0), self.udp(2)) else { return false };
-        (key.remote_port, key.local_port) = (remote, local);
-        if self.ctx.eth_protocol() as u16 == ETHERTYPE_IPV4.to_be() {
-            let (Some(remote), Some(local)) = (self.ip(12), self.ip(16)) else { return false };
-            (key.remote, key.local) = (ipv4_mapped(remote), ipv4_mapped(local));
-            return true;
-        }
-        let (Some(remote), Some(local)) = (self.ip(8), self.ip(24)) else { return false };
-        (key.remote, key.local) = (remote, local);
-
-        true
     }
 }
