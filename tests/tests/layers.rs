@@ -19,6 +19,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "millrace-tests",
         &[
+            "ebpf-common",
             "ebpf-loader",
             "relay-server",
             "relay-shard",

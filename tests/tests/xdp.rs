@@ -4,6 +4,7 @@
 #[path = "../../ebpf/loader/tests/lab/mod.rs"]
 mod lab;
 
+use ebpf_common::steer::{Datagram, shard_of_check};
 use ebpf_loader::{Action, Binding, BindingKey, Mode, Offload};
 use lab::{CLIENT_MAC, Frame, Lab, PEER_MAC, RELAY_MAC, RELAY_MAC_2, TO_CLIENT, TO_PEER};
 use lab::{address, options, parse, payload};
@@ -12,7 +13,8 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use relay_shard::{Event, Path, Reached, Via};
-use relay_wire::stun::Family;
+use relay_wire::ice::{self, SHARDS_MAX, UFRAG_LEN};
+use relay_wire::stun::{Class, Family, Method, Writer};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -215,6 +217,37 @@ impl Both {
 
 fn key_of(key: &relay_shard::BindingKey) -> BindingKey {
     BindingKey { client: key.client.remote, server: key.client.local, channel: key.number }
+}
+
+/// A datagram as the steering programs see it.
+struct Bytes<'a>(&'a [u8]);
+
+impl Datagram for Bytes<'_> {
+    fn load<const N: usize>(&self, at: u32) -> Option<[u8; N]> {
+        self.0.get(at as usize..)?.first_chunk().copied()
+    }
+}
+
+#[test]
+fn the_kernel_reads_the_shard_out_of_a_check_as_the_shards_do() {
+    let mut random = StdRng::seed_from_u64(1);
+    let mut buffer = [0; 500];
+    for shard in 0..SHARDS_MAX {
+        let ufrag = ice::ufrag(shard, random.random::<[u8; UFRAG_LEN - 2]>());
+        let username = format!("{ufrag}:them");
+        let mut writer =
+            Writer::begin(&mut buffer, Class::Request, Method::BINDING, &random.random());
+        let end = writer.username(&username).finish().expect("room");
+        assert_eq!(shard_of_check(&Bytes(&buffer[..end])), Some(shard));
+        // A check that was flipped or cut somewhere may be anybody's, but not another shard's.
+        let mut broken = buffer[..end].to_vec();
+        let at = random.random_range(0..broken.len());
+        broken[at] ^= 1 << random.random_range(0..8);
+        broken.truncate(random.random_range(0..=broken.len()));
+        let read = shard_of_check(&Bytes(&broken));
+        let home = ice::home(&broken);
+        assert!(home.is_none() || read.is_none() || read == home, "{broken:?}");
+    }
 }
 
 #[test]
