@@ -76,7 +76,7 @@ const CAPABILITIES: [(u32, &str); 3] =
 const CAP_SYS_ADMIN: u32 = 21;
 
 pub(crate) fn check_capabilities() -> Result<(), AttachError> {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let status = fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
     let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
     let bits = effective.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(0);
     let has = |bit: u32| bits & 1 << bit != 0;

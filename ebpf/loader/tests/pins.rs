@@ -156,6 +156,27 @@ fn what_is_in_the_way_is_told() {
     });
 }
 
+/// Runs this test again in a process without the capabilities.
+#[test]
+fn missing_capabilities_are_named() {
+    const INNER: &str = "MILLRACE_TEST_WITHOUT_CAPABILITIES";
+    if std::env::var_os(INNER).is_some() {
+        let error = Offload::attach(&options(&["lo"], Mode::Generic)).err().expect("refused");
+        assert!(matches!(error, AttachError::Capability { .. }), "{error}");
+        assert!(error.to_string().contains("lacks CAP_PERFMON, CAP_BPF"), "{error}");
+        return;
+    }
+    let outcome = Command::new("setpriv")
+        .arg("--bounding-set=-bpf,-perfmon,-sys_admin")
+        .arg(std::env::current_exe().expect("this test"))
+        .args(["--exact", "missing_capabilities_are_named"])
+        .env(INNER, "1")
+        .output()
+        .expect("util-linux");
+    let told = String::from_utf8_lossy(&outcome.stdout);
+    assert!(outcome.status.success() && told.contains("1 passed"), "{told}");
+}
+
 #[test]
 fn a_binding_ends_by_itself_while_no_process_runs() {
     let lab = Lab::new();
