@@ -1,9 +1,10 @@
 //! Who runs where: on which processor, and at which end of the network.
 
+use crate::net::address;
 use crate::network::{Network, Side, Topology};
 use anyhow::{Context, Result};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 /// Which processors servers and clients run on.
 pub(crate) struct Cpus {
@@ -51,12 +52,7 @@ impl Cpus {
     /// Where servers are to listen: on loopback an address that nobody else uses, so that relayed
     /// ports are all free.
     pub(crate) fn server_ip(&self) -> IpAddr {
-        let loopback = || {
-            let [second, third] = rand::random::<[u8; 2]>();
-            Ipv4Addr::new(127, second | 0x40, third, 1).into()
-        };
-
-        self.topology.as_ref().map_or_else(loopback, Topology::server_ip)
+        self.topology.as_ref().map_or_else(address::own, Topology::server_ip)
     }
 
     /// The kernel's threads that receive for servers.

@@ -17,6 +17,7 @@ mod net;
 mod network;
 mod report;
 mod room;
+mod rtc;
 mod server;
 mod stamp;
 mod subject;

@@ -2,11 +2,12 @@
 
 use crate::directory::Directory;
 use crate::log::Log;
+use crate::net::address;
 use crate::subject::leash;
 use anyhow::{Context, Result, bail};
 use std::env;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -115,12 +116,14 @@ fn find_binary() -> Result<PathBuf> {
     )
 }
 
-/// Addresses on loopback that were free a moment ago: HTTP, HTTPS, media.
+/// Addresses that were free a moment ago: HTTP, HTTPS, media. They are on a loopback address that
+/// nobody else uses: others' connections take no port of it in between.
 fn free_ports() -> Result<(SocketAddr, SocketAddr, SocketAddr)> {
-    let http = TcpListener::bind("127.0.0.1:0")?;
-    let https = TcpListener::bind("127.0.0.1:0")?;
+    let ip = address::own();
+    let http = TcpListener::bind((ip, 0))?;
+    let https = TcpListener::bind((ip, 0))?;
     // Media is TCP and UDP on one port.
-    let media = UdpSocket::bind("127.0.0.1:0")?;
+    let media = TcpListener::bind((ip, 0))?;
 
     Ok((http.local_addr()?, https.local_addr()?, media.local_addr()?))
 }

@@ -38,12 +38,17 @@ impl Stamp {
         out.extend_from_slice(&checksum.to_be_bytes());
     }
 
+    /// Whether a payload begins as all with a stamp do.
+    pub(crate) fn begins(payload: &[u8]) -> bool {
+        payload.starts_with(&MAGIC)
+    }
+
     /// Reads a payload of `size` bytes; `None` if a single bit of it is not as it was sent.
     pub(crate) fn read(payload: &[u8], size: usize) -> Option<Self> {
         let (content, checksum) = payload.split_last_chunk()?;
         let whole = payload.len() == size
-            && crc32fast::hash(content) == u32::from_be_bytes(*checksum)
-            && content.starts_with(&MAGIC);
+            && Self::begins(content)
+            && crc32fast::hash(content) == u32::from_be_bytes(*checksum);
         let stamp: &[u8; LEN] = content.first_chunk().filter(|_| whole)?;
         let (flow, rest) = stamp[4..].split_first_chunk()?;
         let (number, rest) = rest.split_first_chunk()?;

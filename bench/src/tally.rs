@@ -57,6 +57,24 @@ impl Tally {
         self.window.end = end;
     }
 
+    /// Counts packets of more flows; the number of the first.
+    pub(crate) fn add_flows(&mut self, count: usize) -> usize {
+        let first = self.flows.len();
+        self.flows.resize(first + count, Seen::default());
+
+        first
+    }
+
+    /// Adds what another has counted; whose packets they were is no longer told apart.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.sent += other.sent;
+        self.received += other.received;
+        self.duplicates += other.duplicates;
+        self.reordered += other.reordered;
+        self.corrupted += other.corrupted;
+        self.latency.add(&other.latency).expect("all histograms have the same bounds");
+    }
+
     /// Packets that did not come at all.
     pub(crate) fn lost(&self) -> u64 {
         self.sent.saturating_sub(self.received + self.corrupted)
@@ -132,6 +150,18 @@ mod tests {
         assert_eq!((tally.received, tally.duplicates, tally.corrupted), (2, 1, 0));
         assert_eq!((tally.lost(), tally.loss()), (2, 0.5));
         assert_eq!(tally.latency.value_at_quantile(0.5) / 1_000, 500);
+    }
+
+    #[test]
+    fn tallies_add_up_and_take_more_flows() {
+        let (mut sum, mut other) = (Tally::new(0, 0), Tally::new(1, 0));
+        assert_eq!((other.add_flows(2), other.add_flows(1)), (1, 3));
+        other.count(stamp(3, 0, 0), 9_000);
+        other.count(stamp(4, 0, 0), 9_000);
+        sum.merge(&other);
+        sum.merge(&other);
+
+        assert_eq!((sum.received, sum.corrupted, sum.latency.len()), (2, 2, 2));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 const LIFETIME_S: u64 = 24 * 3600;
 
 /// An API key and its secret.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct ApiKey {
     /// The key's name: the token's issuer.
     pub(crate) key: String,

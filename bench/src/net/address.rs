@@ -32,6 +32,13 @@ pub(crate) fn towards(server: SocketAddr) -> Result<IpAddr> {
     Ok(socket.local_addr()?.ip())
 }
 
+/// An address on loopback that nobody else uses: its ports are all free.
+pub(crate) fn own() -> IpAddr {
+    let [second, third] = rand::random::<[u8; 2]>();
+
+    Ipv4Addr::new(127, second | 0x40, third, 1).into()
+}
+
 /// The `index`-th source address for a server: on IPv4 loopback another /24 each time, which keeps
 /// clients' ports apart from the server's, and spreads them as clients are spread. So it is between
 /// namespaces (`network`), where such addresses are ours too.

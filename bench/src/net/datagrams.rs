@@ -33,6 +33,10 @@ pub(crate) struct Receiver {
     used: usize,
 }
 
+// SAFETY: the raw pointers in `headers` and `vectors` point at memory on the heap that the value
+// owns and that does not move with it; nobody else has them.
+unsafe impl Send for Receiver {}
+
 /// A datagram, or a train of one sender's that the kernel glued together.
 pub(crate) struct Train<'a> {
     /// Whose it is.

@@ -40,7 +40,7 @@ fn enlarge_buffers(socket: &UdpSocket) {
 }
 
 /// Datagrams that a socket dropped because its buffer was full.
-pub(crate) fn receive_drops(socket: &UdpSocket) -> u64 {
+pub(crate) fn receive_drops(socket: &impl AsRawFd) -> u64 {
     const SO_MEMINFO: i32 = 55;
     let mut words = [0_u32; MEMINFO_DROPS + 1];
     let mut len = size_of_val(&words) as libc::socklen_t;
@@ -108,6 +108,16 @@ impl Readiness {
         }
 
         Ok(())
+    }
+
+    /// How many the last wait found.
+    pub(crate) fn len(&self) -> usize {
+        self.ready
+    }
+
+    /// The token of one of them.
+    pub(crate) fn token(&self, index: usize) -> usize {
+        self.events[index].u64 as usize
     }
 
     /// The tokens of those that the last wait found.

@@ -3,12 +3,10 @@
 mod chart;
 mod circumstances;
 mod page;
-mod plain;
 mod sections;
 mod table;
 
 pub(crate) use circumstances::Circumstances;
-pub(crate) use plain::Report;
 pub(crate) use table::Table;
 
 use crate::figures::Findings;

@@ -1,186 +1,189 @@
-//! What a run measured, and how it is shown.
+//! What a run measured, as figures.
 
-use super::Args;
-use super::tally::Tally;
-use crate::cpu::CpuTime;
-use crate::report::Report;
-use serde::Serialize;
+use super::lean::Outcome;
+use super::load::Load;
+use super::run::{News, Run};
+use crate::cost::Cost;
+use crate::figures::{Metric, Sample, Unit};
+use anyhow::Result;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// Share of its processor time from which the client, not the server, may have been the limit.
+/// Share of its threads' time from which the client, not the server, may have been the limit.
 const CLIENT_BUSY: f64 = 0.9;
+/// Share of the packets that were due and must have been sent.
+const SENT_MIN: f64 = 0.98;
 
-/// A run's raw results.
-pub(super) struct Results {
-    /// How long was measured.
-    pub(super) elapsed: Duration,
-    /// Packets that publishers sent in that time.
-    pub(super) sent: u64,
-    /// What all subscribers received of them.
-    pub(super) tally: Tally,
-    /// Each participant's time from the first byte to connected media, sorted.
+static FORWARDED: Metric = Metric::plain("forwarded_per_second", "forwarded", Unit::PerSecond);
+static SENT: Metric = Metric::plain("sent", "sent by publishers", Unit::Count);
+static EXPECTED: Metric = Metric::plain("expected", "due at subscribers", Unit::Count);
+static RECEIVED: Metric = Metric::plain("received", "received", Unit::Count);
+static LOST: Metric = Metric::plain("lost", "lost", Unit::Count);
+static LOSS: Metric = Metric::plain("loss", "loss", Unit::Share);
+static DUPLICATES: Metric = Metric::plain("duplicates", "duplicates", Unit::Count);
+static REORDERED: Metric = Metric::plain("reordered", "reordered", Unit::Count);
+static CORRUPTED: Metric = Metric::plain("corrupted", "corrupted", Unit::Count);
+static LAYERS: [Metric; 3] = [
+    Metric::plain("received_large", "  of the largest layer", Unit::Count),
+    Metric::plain("received_middle", "  of the middle layer", Unit::Count),
+    Metric::plain("received_small", "  of the smallest layer", Unit::Count),
+];
+static P50: Metric = Metric::compared("latency_p50_us", "latency p50", Unit::Us);
+static P99: Metric = Metric::compared("latency_p99_us", "latency p99", Unit::Us);
+static P999: Metric = Metric::compared("latency_p99_9_us", "latency p99.9", Unit::Us);
+static MAX: Metric = Metric::plain("latency_max_us", "latency max", Unit::Us);
+static JOIN_P50: Metric = Metric::compared("join_p50_us", "join p50", Unit::Us);
+static JOIN_P99: Metric = Metric::compared("join_p99_us", "join p99", Unit::Us);
+static FIRST_P50: Metric =
+    Metric::compared("first_frame_p50_us", "join to first frame p50", Unit::Us);
+static FIRST_P99: Metric =
+    Metric::compared("first_frame_p99_us", "join to first frame p99", Unit::Us);
+static JOINS: Metric = Metric::plain("joins_per_second", "joins", Unit::PerSecond);
+static MEMORY: Metric =
+    Metric::compared("pss_bytes_per_participant", "memory per participant", Unit::Bytes);
+static CLIENT_COST: Metric =
+    Metric::plain("client_us_per_packet", "client's cost per packet", Unit::Us);
+static HELD: Metric = Metric::plain("client_held_back", "not sent by the client", Unit::Count);
+static DROPS: Metric = Metric::plain("client_receive_drops", "dropped by the client", Unit::Count);
+
+/// A run's raw results, as far as it came.
+#[derive(Default)]
+pub(super) struct Measured {
+    /// Each participant's time from the first byte to connected media.
     pub(super) joins: Vec<Duration>,
-    /// The server's processor time, if its process was known.
-    pub(super) server: Option<CpuTime>,
-    /// Our own.
-    pub(super) client: CpuTime,
-    /// Datagrams that did not fit into a client's receive buffer.
-    pub(super) receive_drops: u64,
-}
-
-/// A run's figures, as JSON names them.
-#[derive(Serialize)]
-pub(super) struct Figures {
-    subscribers: u32,
-    publishers: u32,
-    payload_bytes: usize,
-    packets_per_second_per_publisher: u64,
-    seconds: f64,
+    /// Each receiver's time from the first byte to a packet of every track.
+    pub(super) first_frames: Vec<Duration>,
+    /// The time that it took all of them.
+    pub(super) joined_in: Duration,
+    /// Growth of the server's memory by them, in bytes.
+    pub(super) memory: Option<u64>,
+    /// Processor times of the measured time.
+    pub(super) cost: Option<Cost>,
+    profile: Option<&'static str>,
+    outcome: Outcome,
     sent: u64,
-    received: u64,
-    duplicates: u64,
-    forwarded_per_second: f64,
-    loss_percent: f64,
-    latency_p50_us: u64,
-    latency_p99_us: u64,
-    latency_max_us: u64,
-    join_p50_ms: f64,
-    join_p99_ms: f64,
-    server: Option<ServerCost>,
-    client_cores: f64,
-    client_receive_drops: u64,
-    client_was_the_limit: bool,
+    held_back: u64,
 }
 
-/// What the server process spent.
-#[derive(Serialize)]
-struct ServerCost {
-    cpu_us_per_packet: f64,
-    user_us_per_packet: f64,
-    system_us_per_packet: f64,
-    cores: f64,
-}
-
-impl Figures {
-    /// Works out the figures.
-    pub(super) fn new(args: &Args, results: &Results) -> Self {
-        let seconds = results.elapsed.as_secs_f64();
-        let received = results.tally.received;
-        let expected = results.sent * u64::from(args.subscribers);
-        let client_cores = results.client.total.as_secs_f64() / seconds;
-        let latency = &results.tally.latency;
-
-        Self {
-            subscribers: args.subscribers,
-            publishers: args.publishers,
-            payload_bytes: args.payload_bytes,
-            packets_per_second_per_publisher: args.rate,
-            seconds,
-            sent: results.sent,
-            received,
-            duplicates: results.tally.duplicates,
-            forwarded_per_second: received as f64 / seconds,
-            loss_percent: 100.0 * expected.saturating_sub(received) as f64 / expected.max(1) as f64,
-            latency_p50_us: latency.value_at_quantile(0.5),
-            latency_p99_us: latency.value_at_quantile(0.99),
-            latency_max_us: latency.max(),
-            join_p50_ms: quantile_ms(&results.joins, 0.5),
-            join_p99_ms: quantile_ms(&results.joins, 0.99),
-            server: results.server.map(|cpu| ServerCost::new(cpu, received, seconds)),
-            client_cores,
-            client_receive_drops: results.receive_drops,
-            client_was_the_limit: results.receive_drops > 0
-                || client_cores > CLIENT_BUSY * args.client_threads as f64,
+impl Measured {
+    /// Takes a participant's news in; an error if it is out.
+    pub(super) fn hear(&mut self, news: News) -> Result<()> {
+        match news {
+            News::Joined(time) => self.joins.push(time),
+            News::Receiving(time) => self.first_frames.push(time),
+            News::Profile(profile) => self.profile = Some(profile),
+            News::Failed(error) => return Err(error),
         }
+
+        Ok(())
     }
 
-    /// The figures as rows, with what limits them.
-    pub(super) fn report(&self) -> Report {
-        let mut rows = vec![
-            row("measured", format!("{:.1} s", self.seconds)),
-            row("forwarded", format!("{:.0} packets/s", self.forwarded_per_second)),
-            row("loss", format!("{:.3} %", self.loss_percent)),
-        ];
-        if let Some(cost) = &self.server {
-            rows.push(row("server per packet", format!("{:.2} us", cost.cpu_us_per_packet)));
-            rows.push(row("  user", format!("{:.2} us", cost.user_us_per_packet)));
-            rows.push(row("  system", format!("{:.2} us", cost.system_us_per_packet)));
-            rows.push(row("server", format!("{:.2} cores", cost.cores)));
+    /// Takes in what all clients counted.
+    pub(super) fn take(&mut self, run: &Run, mut outcome: Outcome) {
+        let sent = run.sent();
+        self.sent = sent.iter().sum();
+        self.held_back = run.held_back.load(Ordering::Relaxed);
+        // Where receivers get one of several layers, gaps in its numbers tell what was lost.
+        if !run.cast.is_layered() {
+            let due = sent.iter().enumerate().map(|(flow, count)| {
+                let (stream, _) = super::cast::Cast::stream(flow as u32);
+                count * run.cast.audience(stream)
+            });
+            outcome.tally.sent = due.sum();
         }
-        rows.extend([
-            row("latency p50", format!("{:.2} ms", self.latency_p50_us as f64 / 1e3)),
-            row("latency p99", format!("{:.2} ms", self.latency_p99_us as f64 / 1e3)),
-            row("latency max", format!("{:.2} ms", self.latency_max_us as f64 / 1e3)),
-            row("join p50", format!("{:.0} ms", self.join_p50_ms)),
-            row("join p99", format!("{:.0} ms", self.join_p99_ms)),
-            row("duplicates", self.duplicates.to_string()),
-            row("clients", format!("{:.2} cores", self.client_cores)),
-            row("client receive drops", self.client_receive_drops.to_string()),
-        ]);
-
-        Report { title: self.title(), rows, notes: self.notes() }
+        self.outcome = outcome;
     }
 
-    fn title(&self) -> String {
-        let s = |count| if count == 1 { "" } else { "s" };
-        format!(
-            "Room: {} publisher{} of {} x {} B/s to {} subscriber{}",
-            self.publishers,
-            s(self.publishers),
-            self.packets_per_second_per_publisher,
-            self.payload_bytes,
-            self.subscribers,
-            s(self.subscribers),
-        )
+    /// The figures; none if nothing was measured.
+    pub(super) fn sample(&mut self, load: &Load) -> Sample {
+        let mut sample = Sample::default();
+        if let Some(cost) = self.cost {
+            self.push_packets(&cost, load, &mut sample);
+        }
+        self.joins.sort_unstable();
+        self.first_frames.sort_unstable();
+        for (times, p50, p99) in
+            [(&self.joins, &JOIN_P50, &JOIN_P99), (&self.first_frames, &FIRST_P50, &FIRST_P99)]
+        {
+            if !times.is_empty() {
+                sample.push(p50, quantile_us(times, 0.5));
+                sample.push(p99, quantile_us(times, 0.99));
+            }
+        }
+        if !self.joined_in.is_zero() {
+            sample.push(&JOINS, self.joins.len() as f64 / self.joined_in.as_secs_f64());
+        }
+        if let Some(memory) = self.memory {
+            sample.push(&MEMORY, memory as f64 / self.joins.len().max(1) as f64);
+        }
+        sample.notes.extend(self.profile.map(|profile| format!("SRTP by {profile}")));
+
+        sample
     }
 
-    fn notes(&self) -> Vec<String> {
-        let mut notes = vec![
-            "latency is from the publisher's stamp to the subscriber's application: the clients' \
-             own work on a burst is in it"
-                .to_owned(),
-        ];
-        if self.server.is_none() {
+    fn push_packets(&self, cost: &Cost, load: &Load, sample: &mut Sample) {
+        let Outcome { tally, by_layer, drops } = &self.outcome;
+        let seconds = cost.elapsed.as_secs_f64();
+        cost.push(sample, tally.received);
+        let client = cost.client_cores() * seconds * 1e6;
+        sample.push(&CLIENT_COST, client / tally.received.max(1) as f64);
+        sample.push(&FORWARDED, tally.received as f64 / seconds);
+        for (metric, value) in [
+            (&SENT, self.sent),
+            (&EXPECTED, tally.sent),
+            (&RECEIVED, tally.received),
+            (&LOST, tally.lost()),
+            (&DUPLICATES, tally.duplicates),
+            (&REORDERED, tally.reordered),
+            (&CORRUPTED, tally.corrupted),
+        ] {
+            sample.push(metric, value as f64);
+        }
+        sample.push(&LOSS, tally.loss());
+        if by_layer[1..].iter().any(|&count| count > 0) {
+            for (metric, &count) in LAYERS.iter().zip(by_layer) {
+                sample.push(metric, count as f64);
+            }
+        }
+        for (metric, quantile) in [(&P50, 0.5), (&P99, 0.99), (&P999, 0.999), (&MAX, 1.0)] {
+            sample.push(metric, tally.latency.value_at_quantile(quantile) as f64 / 1e3);
+        }
+        sample.push(&HELD, self.held_back as f64);
+        sample.push(&DROPS, *drops as f64);
+        sample.latency = Some(tally.latency.clone());
+        sample.notes = self.notes(cost, load);
+    }
+
+    fn notes(&self, cost: &Cost, load: &Load) -> Vec<String> {
+        let mut notes = Vec::new();
+        if cost.client_cores() > CLIENT_BUSY * f64::from(load.client_threads) {
+            notes.push(
+                "the clients were the limit, their processors full: loss and latency are theirs; \
+                 CPU per packet holds. Try more --client-threads, or fewer subscribers",
+            );
+        }
+        if self.outcome.drops > 0 {
+            notes.push("the clients' buffers ran over: loss is theirs, not the server's");
+        }
+        let due = (self.sent + self.held_back) as f64;
+        if (self.sent as f64) < SENT_MIN * due {
+            notes.push("the clients did not get their processor when packets were due");
+        }
+        if cost.server.is_none() {
             notes.push(
                 "no processor time of the server: it is measured with --pid, or when \
-                 millrace-bench starts the server itself"
-                    .to_owned(),
-            );
-        }
-        if self.client_was_the_limit {
-            notes.push(
-                "the clients were the limit: loss and latency are theirs, not the server's; \
-                 try fewer subscribers or more --client-threads"
-                    .to_owned(),
+                 millrace-bench starts the server itself",
             );
         }
 
-        notes
+        notes.into_iter().map(str::to_owned).collect()
     }
 }
 
-impl ServerCost {
-    fn new(cpu: CpuTime, packets: u64, seconds: f64) -> Self {
-        let (user, system) = cpu.split();
-        let per_packet = |time: Duration| time.as_secs_f64() * 1e6 / packets.max(1) as f64;
-
-        Self {
-            cpu_us_per_packet: per_packet(cpu.total),
-            user_us_per_packet: per_packet(user),
-            system_us_per_packet: per_packet(system),
-            cores: cpu.total.as_secs_f64() / seconds,
-        }
-    }
-}
-
-fn row(name: &str, value: String) -> (String, String) {
-    (name.to_owned(), value)
-}
-
-fn quantile_ms(sorted: &[Duration], quantile: f64) -> f64 {
+fn quantile_us(sorted: &[Duration], quantile: f64) -> f64 {
     let at = (sorted.len().saturating_sub(1) as f64 * quantile).round() as usize;
 
-    sorted.get(at).map_or(0.0, |time| time.as_secs_f64() * 1e3)
+    sorted.get(at).map_or(0.0, |time| time.as_secs_f64() * 1e6)
 }
 
 #[cfg(test)]
@@ -191,8 +194,8 @@ mod tests {
     fn quantiles_of_join_times_are_taken_from_the_sorted_list() {
         let times: Vec<_> = (1..=101).map(Duration::from_millis).collect();
 
-        assert_eq!(quantile_ms(&times, 0.5), 51.0);
-        assert_eq!(quantile_ms(&times, 0.99), 100.0);
-        assert_eq!(quantile_ms(&[], 0.5), 0.0);
+        assert_eq!(quantile_us(&times, 0.5), 51_000.0);
+        assert_eq!(quantile_us(&times, 0.99), 100_000.0);
+        assert_eq!(quantile_us(&[], 0.5), 0.0);
     }
 }

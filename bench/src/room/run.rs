@@ -1,120 +1,101 @@
 //! What all participants of a run share.
 
-use super::signal::Target;
-use super::source::Shape;
-use super::stamp::Clock;
-use crate::token::ApiKey;
+use super::cast::Cast;
+use crate::stamp::Stamp;
 use anyhow::Error;
-use std::collections::HashSet;
-use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
 
 /// What a participant reports.
 pub(super) enum News {
     /// Its media connection stands, this long after it began to join.
     Joined(Duration),
-    /// A packet of every publisher came.
-    Receiving,
+    /// A packet of every wanted track came, this long after it began to join.
+    Receiving(Duration),
+    /// What its handshake agreed on for SRTP.
+    Profile(&'static str),
     /// It is out, and why.
     Failed(Error),
 }
 
-/// One run's settings and counters.
+/// One run's counters.
 pub(super) struct Run {
-    /// The server.
-    pub(super) target: Target,
-    /// Our address on the way there.
-    pub(super) ip: IpAddr,
-    /// Signs the participants' tokens.
-    pub(super) api_key: ApiKey,
-    /// The room's name.
-    pub(super) room: String,
-    /// How many publish.
-    pub(super) publishers: usize,
-    /// What they send.
-    pub(super) shape: Shape,
-    /// The time in the stamps.
-    pub(super) clock: Clock,
+    /// Who sends and receives what.
+    pub(super) cast: Cast,
     /// Packets received, measured or not.
     pub(super) received: AtomicU64,
-    sent: AtomicU64,
+    /// Packets that were due and that a full socket did not take.
+    pub(super) held_back: AtomicU64,
+    /// Time after which somebody else speaks.
+    speakers_every: Option<Duration>,
+    /// By flow: packets sent in the measured time.
+    sent: Vec<AtomicU64>,
     window_start: AtomicU64,
     window_end: AtomicU64,
-    ports: Mutex<HashSet<u16>>,
     news: UnboundedSender<News>,
 }
 
 impl Run {
     /// A run that has not begun to measure.
     pub(super) fn new(
-        (target, ip): (Target, IpAddr),
-        (api_key, room): (ApiKey, String),
-        (publishers, shape): (usize, Shape),
+        cast: Cast,
+        speakers_every: Option<Duration>,
         news: UnboundedSender<News>,
     ) -> Self {
         Self {
-            target,
-            ip,
-            api_key,
-            room,
-            publishers,
-            shape,
-            clock: Clock::start(),
+            sent: (0..cast.flows()).map(|_| AtomicU64::new(0)).collect(),
+            cast,
             received: AtomicU64::new(0),
-            sent: AtomicU64::new(0),
+            held_back: AtomicU64::new(0),
+            speakers_every,
             window_start: AtomicU64::new(u64::MAX),
             window_end: AtomicU64::new(u64::MAX),
-            ports: Mutex::default(),
             news,
         }
     }
 
-    /// Times of sending that are measured, in nanoseconds of `clock`; empty until it begins.
+    /// Times of sending that are measured, in nanoseconds since 1970; empty until it begins.
     pub(super) fn window(&self) -> Range<u64> {
         self.window_start.load(Ordering::Relaxed)..self.window_end.load(Ordering::Relaxed)
     }
 
-    /// Packets sent from now on are measured.
-    pub(super) fn begin(&self) {
-        self.window_start.store(self.clock.now(), Ordering::Relaxed);
+    /// Packets sent from `now` on are measured.
+    pub(super) fn begin(&self, now: u64) {
+        self.window_start.store(now, Ordering::Relaxed);
     }
 
-    /// Packets sent from now on are not measured any more; the measured time.
-    pub(super) fn end(&self) -> Duration {
-        let end = self.clock.now();
-        self.window_end.store(end, Ordering::Relaxed);
-
-        Duration::from_nanos(end.saturating_sub(self.window().start))
+    /// Packets sent from `now` on are not measured any more.
+    pub(super) fn end(&self, now: u64) {
+        self.window_end.store(now, Ordering::Relaxed);
     }
 
-    /// Counts a packet sent at `sent`.
-    pub(super) fn count_sent(&self, sent: u64) {
-        if self.window().contains(&sent) {
-            self.sent.fetch_add(1, Ordering::Relaxed);
+    /// Counts a packet that was sent.
+    pub(super) fn count_sent(&self, stamp: Stamp) {
+        if self.window().contains(&stamp.sent)
+            && let Some(sent) = self.sent.get(stamp.flow as usize)
+        {
+            sent.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Packets that publishers sent during the measured time.
-    pub(super) fn sent(&self) -> u64 {
-        self.sent.load(Ordering::Relaxed)
+    /// Packets that publishers sent during the measured time, by flow.
+    pub(super) fn sent(&self) -> Vec<u64> {
+        self.sent.iter().map(|sent| sent.load(Ordering::Relaxed)).collect()
     }
 
-    /// Remembers a client's UDP port, whose drops count.
-    pub(super) fn add_port(&self, port: u16) {
-        self.ports.lock().unwrap_or_else(PoisonError::into_inner).insert(port);
-    }
+    /// Whether the owner of a flow speaks, so long after it began: everybody in turn, if who speaks
+    /// changes; else the first.
+    pub(super) fn speaks(&self, flow: u32, since: Duration) -> bool {
+        let (stream, _) = Cast::stream(flow);
+        let speaker = match self.speakers_every {
+            Some(every) => (since.as_secs_f64() / every.as_secs_f64()) as usize,
+            None => 0,
+        };
+        let owner = self.cast.streams.get(stream).map(|stream| stream.owner);
 
-    /// Datagrams that the kernel dropped because a client's receive buffer was full.
-    pub(super) fn receive_drops(&self) -> u64 {
-        let ports = self.ports.lock().unwrap_or_else(PoisonError::into_inner);
-        let tables = ["/proc/net/udp", "/proc/net/udp6"].map(std::fs::read_to_string);
-        let lines = tables.iter().flatten().flat_map(|table| table.lines().skip(1));
-
-        lines.filter_map(|line| drops_of(line, &ports)).sum()
+        owner == Some(speaker % self.cast.senders().max(1))
     }
 
     /// Tells the conductor something.
@@ -122,30 +103,9 @@ impl Run {
         // Nobody listens any more when a run is over.
         let _ = self.news.send(news);
     }
-}
 
-/// The last column of a line of `/proc/net/udp`, if its local port is one of `ports`.
-fn drops_of(line: &str, ports: &HashSet<u16>) -> Option<u64> {
-    let local = line.split_whitespace().nth(1)?;
-    let port = u16::from_str_radix(local.rsplit_once(':')?.1, 16).ok()?;
-    if !ports.contains(&port) {
-        return None;
-    }
-
-    line.split_whitespace().last()?.parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn drops_are_read_of_our_ports_only() {
-        let line = " 671: 0100007F:1F40 00000000:0000 07 00000000:00000000 00:00000000 00000000 0 \
-                    0 2021 2 0000000000000000 17";
-
-        assert_eq!(drops_of(line, &HashSet::from([8000])), Some(17));
-        assert_eq!(drops_of(line, &HashSet::from([8001])), None);
-        assert_eq!(drops_of("", &HashSet::new()), None);
+    /// Tells that a participant is connected that began to join at `began`.
+    pub(super) fn tell_joined(&self, began: Instant) {
+        self.tell(News::Joined(began.elapsed()));
     }
 }

@@ -2,12 +2,15 @@
 
 use anyhow::{Context, Result, anyhow, bail};
 use futures_util::{SinkExt, StreamExt};
-use livekit_protocol::{SignalRequest, SignalResponse, signal_request, signal_response};
+use livekit_protocol::{
+    DisconnectReason, LeaveRequest, Ping, SessionDescription, SignalRequest, SignalResponse,
+    leave_request, signal_request, signal_response,
+};
 use prost::Message as _;
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::net::{TcpStream, UdpSocket, lookup_host};
-use tokio::time::timeout;
+use tokio::time::{sleep_until, timeout};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::{self, Message};
@@ -15,17 +18,19 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 /// Time for the server to take a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time between pings until the server says how often it wants them.
+const PING_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Where the server is: `ws://HOST:PORT`.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Target {
+pub(in crate::room) struct Target {
     url: String,
     authority: String,
 }
 
 impl Target {
     /// Reads `ws://HOST:PORT` or `http://HOST:PORT`, with or without a slash behind it.
-    pub(super) fn parse(url: &str) -> Result<Self> {
+    pub(in crate::room) fn parse(url: &str) -> Result<Self> {
         if url.starts_with("wss:") || url.starts_with("https:") {
             bail!(
                 "`{url}` asks for TLS, which this client does not speak: take ws:// and its port"
@@ -48,7 +53,7 @@ impl Target {
     }
 
     /// Our own address on the way there.
-    pub(super) async fn local_ip(&self) -> Result<IpAddr> {
+    pub(in crate::room) async fn local_ip(&self) -> Result<IpAddr> {
         let remote = lookup_host(&self.authority)
             .await
             .with_context(|| format!("cannot find the address of {}", self.authority))?
@@ -63,12 +68,16 @@ impl Target {
     }
 }
 
-/// A signalling line.
-pub(super) struct Signal(WebSocketStream<MaybeTlsStream<TcpStream>>);
+/// A signalling line; it pings as often as the server wants.
+pub(in crate::room) struct Signal {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    ping_interval: Duration,
+    next_ping: Instant,
+}
 
 impl Signal {
     /// Connects with a token; `auto_subscribe` asks for everybody's tracks.
-    pub(super) async fn connect(
+    pub(in crate::room) async fn connect(
         target: &Target,
         token: &str,
         auto_subscribe: bool,
@@ -85,34 +94,74 @@ impl Signal {
         request.headers_mut().insert("Authorization", bearer);
 
         match timeout(CONNECT_TIMEOUT, connect_async(request)).await {
-            Ok(Ok((socket, _))) => Ok(Self(socket)),
+            Ok(Ok((socket, _))) => Ok(Self {
+                socket,
+                ping_interval: PING_INTERVAL,
+                next_ping: Instant::now() + PING_INTERVAL,
+            }),
             Ok(Err(error)) => Err(explain(url, error)),
             Err(_) => bail!("{url} did not answer within {} s", CONNECT_TIMEOUT.as_secs()),
         }
     }
 
     /// Sends a request.
-    pub(super) async fn send(&mut self, message: signal_request::Message) -> Result<()> {
+    pub(in crate::room) async fn send(&mut self, message: signal_request::Message) -> Result<()> {
         let request = SignalRequest { message: Some(message) };
         let bytes = request.encode_to_vec();
 
-        self.0.send(Message::binary(bytes)).await.context("the signalling line broke")
+        self.socket.send(Message::binary(bytes)).await.context("the signalling line broke")
     }
 
     /// The next message of a kind that this client knows.
-    pub(super) async fn next(&mut self) -> Result<signal_response::Message> {
+    pub(in crate::room) async fn next(&mut self) -> Result<signal_response::Message> {
         loop {
-            let frame = self.0.next().await.context("the server closed the signalling line")?;
+            let frame = tokio::select! {
+                frame = self.socket.next() => {
+                    frame.context("the server closed the signalling line")?
+                }
+                () = sleep_until(self.next_ping.into()) => {
+                    self.ping().await?;
+                    continue;
+                }
+            };
             let Message::Binary(bytes) = frame.context("the signalling line broke")? else {
                 continue;
             };
             let response = SignalResponse::decode(bytes.as_ref())
                 .context("the server sent something else than LiveKit's messages")?;
-            if let Some(message) = response.message {
-                return Ok(message);
+            let Some(message) = response.message else { continue };
+            if let signal_response::Message::Join(join) = &message {
+                let seconds = u64::try_from(join.ping_interval.max(1)).unwrap_or(5);
+                self.ping_interval = Duration::from_secs(seconds);
+                self.next_ping = Instant::now() + self.ping_interval;
             }
+            return Ok(message);
         }
     }
+
+    async fn ping(&mut self) -> Result<()> {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let timestamp = i64::try_from(since.as_millis()).unwrap_or_default();
+        self.next_ping = Instant::now() + self.ping_interval;
+
+        self.send(signal_request::Message::PingReq(Ping { timestamp, rtt: 0 })).await
+    }
+
+    /// Says that we leave.
+    pub(in crate::room) async fn leave(&mut self) -> Result<()> {
+        let leave = LeaveRequest {
+            reason: DisconnectReason::ClientInitiated.into(),
+            action: leave_request::Action::Disconnect.into(),
+            ..Default::default()
+        };
+
+        self.send(signal_request::Message::Leave(leave)).await
+    }
+}
+
+/// A session description as LiveKit's messages carry it.
+pub(in crate::room) fn description(kind: &str, sdp: String, id: u32) -> SessionDescription {
+    SessionDescription { r#type: kind.to_owned(), sdp, id, ..Default::default() }
 }
 
 fn explain(url: &str, error: tungstenite::Error) -> anyhow::Error {

@@ -1,5 +1,6 @@
 //! One peer connection: an independent WebRTC stack (str0m) on a socket of its own.
 
+use crate::net::sockets;
 use anyhow::{Context, Result, bail};
 use socket2::{Domain, Protocol as SocketProtocol, Socket, Type};
 use std::collections::VecDeque;
@@ -49,9 +50,9 @@ impl Peer {
         })
     }
 
-    /// The port of its socket.
-    pub(super) fn port(&self) -> u16 {
-        self.local.port()
+    /// Datagrams that did not fit into its receive buffer.
+    pub(super) fn receive_drops(&self) -> u64 {
+        sockets::receive_drops(&self.socket)
     }
 
     /// Answers the server's offer.
@@ -88,15 +89,15 @@ impl Peer {
         &mut self,
         mid: Mid,
         sequence: u64,
-        packet: super::source::Packet,
+        (timestamp, marker): (u32, bool),
+        payload: Vec<u8>,
     ) -> Result<()> {
         let pt = self.rtc.media(mid).and_then(|media| media.remote_pts().first().copied());
         let pt = pt.context("the server's answer took no codec for the track")?;
         let mut api = self.rtc.direct_api();
         let stream = api.stream_tx_by_mid(mid, None).context("the track has no stream to send")?;
-        let write =
-            RtpWrite::new(pt, sequence.into(), packet.timestamp, Instant::now(), packet.payload);
-        stream.write_rtp(write.marker(packet.marker).nackable(true));
+        let write = RtpWrite::new(pt, sequence.into(), timestamp, Instant::now(), payload);
+        stream.write_rtp(write.marker(marker).nackable(true));
 
         self.drain()
     }
