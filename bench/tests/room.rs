@@ -4,7 +4,11 @@
 
 use serde_json::Value;
 use std::fs;
-use std::process::{Command, Output};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 fn bench(arguments: &[&str]) -> Output {
     let program = env!("CARGO_BIN_EXE_millrace-bench");
@@ -29,7 +33,11 @@ fn measure(name: &str, line: &str) -> Value {
 }
 
 fn figure(report: &Value, name: &str) -> f64 {
-    let value = &report["experiments"][0]["figures"][name]["millrace"]["median"];
+    figure_of(report, name, "millrace")
+}
+
+fn figure_of(report: &Value, name: &str, server: &str) -> f64 {
+    let value = &report["experiments"][0]["figures"][name][server]["median"];
     value.as_f64().unwrap_or_else(|| panic!("no {name} in {report:#}"))
 }
 
@@ -71,6 +79,80 @@ fn an_audio_room_has_fifty_packets_a_second() {
 }
 
 #[test]
+fn webinars_are_joined_by_whip_and_whep() {
+    let report = measure("whip", "--join whip --subscribers 3 --seconds 1");
+
+    assert_whole(&report);
+    assert_eq!(figure(&report, "expected"), 3.0 * figure(&report, "sent"));
+}
+
+/// A Janus on a loopback address of its own; it ends with this value.
+struct Janus {
+    child: Child,
+    directory: PathBuf,
+    url: String,
+}
+
+impl Janus {
+    fn start() -> Self {
+        let ip = format!("127.{}.7.1", 1 + std::process::id() % 250);
+        let directory = std::env::temp_dir().join(format!("room-janus-{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        let file = |name: &str, text: &str| fs::write(directory.join(name), text).unwrap();
+        file(
+            "janus.jcfg",
+            "general: { debug_level = 2 }\nmedia: { ipv6 = false }\n\
+             transports: { disable = \"libjanus_http.so\" }\n",
+        );
+        file(
+            "janus.transport.websockets.jcfg",
+            &format!("general: {{ ws = true, ws_port = 8188, ws_ip = \"{ip}\" }}\n"),
+        );
+        file("janus.plugin.videoroom.jcfg", "general: { }\n");
+        let place = directory.display();
+        let child = Command::new("janus")
+            .arg(format!("--config={place}/janus.jcfg"))
+            .arg(format!("--configs-folder={place}"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("janus is installed by .ci/install test");
+        let began = Instant::now();
+        while TcpStream::connect(format!("{ip}:8188")).is_err() {
+            assert!(began.elapsed() < Duration::from_secs(20), "Janus does not listen");
+            thread::yield_now();
+        }
+
+        Self { child, directory, url: format!("ws://{ip}:8188") }
+    }
+}
+
+impl Drop for Janus {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        fs::remove_dir_all(&self.directory).unwrap();
+    }
+}
+
+#[test]
+fn janus_is_loaded_as_our_own_server_is() {
+    let janus = Janus::start();
+    for (name, line) in [
+        ("janus-webinar", "--publishers 2 --subscribers 3"),
+        ("janus-meeting", "--scenario meeting --subscribers 3"),
+    ] {
+        let line = format!("--join janus --url {} --seconds 1 {line}", janus.url);
+        let report = measure(name, &line);
+
+        let value = |name| figure_of(&report, name, "server");
+        assert!(value("received") > 0.0, "{report:#}");
+        assert_eq!(value("received"), value("expected"), "{report:#}");
+        assert_eq!(value("corrupted") + value("duplicates"), 0.0, "{report:#}");
+    }
+}
+
+#[test]
 fn whole_stacks_measure_the_same() {
     let report = measure("str0m", "--client str0m --subscribers 3 --seconds 1");
 
@@ -91,6 +173,8 @@ fn what_does_not_go_together_is_told_with_what_to_do() {
         ("--client str0m --scenario meeting", "leave it out"),
         ("--scenario audio --simulcast", "leave one out"),
         ("--scenario meeting --subscribers 1", "--subscribers 2 or more"),
+        ("--join whip --publishers 2", "take one publisher"),
+        ("--join janus", "needs the --url of a Janus"),
     ] {
         let arguments: Vec<_> = ["room"].into_iter().chain(line.split(' ')).collect();
         let output = bench(&arguments);

@@ -1,7 +1,7 @@
 //! One run of a load: everybody joins, packets are counted for a time, everybody leaves.
 
 use super::figures::Measured;
-use super::join::{self, Join, Target, Venue};
+use super::join::{self, JanusRoom, Join, Target, Venue};
 use super::lean::{Outcome, Threads};
 use super::load::{Clients, Load};
 use super::run::{News, Run};
@@ -89,6 +89,7 @@ async fn conduct(
         target,
         room: room.unwrap_or_else(|| format!("bench-{:08x}", rand::random::<u32>())),
         api_key: server.api_key.clone(),
+        janus: JanusRoom::new(server.room.clone()),
         run,
     });
     let (stop, tasks) = (watch::Sender::new(false), JoinSet::new());
@@ -137,6 +138,9 @@ impl Conductor<'_> {
                 if let Some(participant) = starts.next() {
                     self.begin(participant);
                 }
+            }
+            if measured.joins.len() >= self.venue.run.cast.senders() {
+                self.venue.run.set_published();
             }
             let wait = if starts.len() > 0 { next_start } else { deadline };
             match timeout(wait.saturating_duration_since(Instant::now()), self.heard.recv()).await {

@@ -100,6 +100,16 @@ impl Load {
                  leave it out"
             );
         }
+        let one = self.scenario != Scenario::Meeting && self.publishers == 1;
+        if join == Join::Whip && !one {
+            bail!(
+                "--join whip plays a room's first track only: take one publisher, and --scenario \
+                 webinar or audio"
+            );
+        }
+        if join == Join::Janus && self.simulcast {
+            bail!("--simulcast by --join janus is not measured: leave one out");
+        }
         if self.simulcast && self.scenario == Scenario::Audio {
             bail!("--simulcast is of pictures, and --scenario audio has none: leave one out");
         }

@@ -18,7 +18,7 @@ use crate::figures::Findings;
 use crate::report::{Circumstances, Output};
 use crate::server::Server as Own;
 use crate::token::ApiKey;
-use anyhow::Result;
+use anyhow::{Result, bail};
 use std::path::PathBuf;
 
 /// What to put on the server, and where it is.
@@ -57,6 +57,9 @@ pub(crate) struct Args {
 /// Runs the whole measurement and shows what came of it, also of one that ended early.
 pub(crate) fn run(args: &Args) -> Result<()> {
     args.load.check(args.join)?;
+    if args.join == Join::Janus && args.url.is_none() {
+        bail!("--join janus needs the --url of a Janus: ws://HOST:8188");
+    }
     let circumstances = Circumstances::read(args.load.seconds, 1, Vec::new());
     let mut own = None;
     let (url, pid) = match &args.url {

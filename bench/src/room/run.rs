@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
 
 /// What a participant reports.
 pub(super) enum News {
@@ -28,6 +29,8 @@ pub(super) struct Run {
     pub(super) received: AtomicU64,
     /// Packets that were due and that a full socket did not take.
     pub(super) held_back: AtomicU64,
+    /// Whether all who send have joined.
+    published: watch::Sender<bool>,
     /// Time after which somebody else speaks.
     speakers_every: Option<Duration>,
     /// By flow: packets sent in the measured time.
@@ -49,6 +52,7 @@ impl Run {
             cast,
             received: AtomicU64::new(0),
             held_back: AtomicU64::new(0),
+            published: watch::Sender::new(false),
             speakers_every,
             window_start: AtomicU64::new(u64::MAX),
             window_end: AtomicU64::new(u64::MAX),
@@ -96,6 +100,18 @@ impl Run {
         let owner = self.cast.streams.get(stream).map(|stream| stream.owner);
 
         owner == Some(speaker % self.cast.senders().max(1))
+    }
+
+    /// All who send have joined: those who wait for tracks may go on.
+    pub(super) fn set_published(&self) {
+        self.published.send_replace(true);
+    }
+
+    /// Waits until all who send have joined.
+    pub(super) async fn published(&self) {
+        let mut published = self.published.subscribe();
+        // The sender lives as long as this value.
+        let _ = published.wait_for(|published| *published).await;
     }
 
     /// Tells the conductor something.

@@ -7,7 +7,7 @@ use super::sdp::{Remote, Setup};
 use super::srtp::{Keys, Refusal};
 use crate::net::sockets;
 use anyhow::{Context, Result, bail};
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 /// Time for a path and a handshake.
@@ -29,16 +29,20 @@ pub(crate) struct Local {
 }
 
 impl Local {
-    /// A socket on a port of `ip`, and new credentials.
+    /// A socket whose candidate is `ip`, and new credentials. It is bound to no address: a server
+    /// may have others than the one by which it was joined, on other cards.
     pub(crate) fn new(ip: IpAddr, identity: &Identity) -> Result<Self> {
-        let socket = UdpSocket::bind((ip, 0))
-            .with_context(|| format!("no socket on {ip} for another client"))?;
+        let any: IpAddr = match ip {
+            IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        let socket = UdpSocket::bind((any, 0)).context("no socket for another client")?;
         sockets::prepare(&socket, true)?;
         sockets::tell_receive_times(&socket)?;
         let random: [u64; 3] = rand::random();
 
         Ok(Self {
-            address: socket.local_addr()?,
+            address: SocketAddr::new(ip, socket.local_addr()?.port()),
             socket: Some(socket),
             ufrag: format!("{:08x}", random[0] as u32),
             password: format!("{:016x}{:016x}", random[1], random[2]),

@@ -1,8 +1,12 @@
 //! How clients get into a room: one file for each kind of signalling.
 
+mod http;
+mod janus;
 mod livekit;
 mod signal;
+mod whip;
 
+pub(super) use janus::JanusRoom;
 pub(super) use livekit::announcement;
 pub(super) use signal::{Signal, Target, description};
 
@@ -24,6 +28,10 @@ use tokio::sync::watch;
 pub(crate) enum Join {
     /// LiveKit's protocol, by WebSocket.
     Livekit,
+    /// Publishers by WHIP, subscribers by WHEP: at /whip/ROOM and /whep/ROOM of the server.
+    Whip,
+    /// Janus' VideoRoom, by WebSocket.
+    Janus,
 }
 
 /// The room that clients are to get into, and what they need for it.
@@ -42,6 +50,8 @@ pub(super) struct Venue {
     pub(super) room: String,
     /// Signs tokens.
     pub(super) api_key: ApiKey,
+    /// What is known of a Janus.
+    pub(super) janus: JanusRoom,
 }
 
 /// Joins with a lean client, and stays until `stop` turns true.
@@ -53,6 +63,8 @@ pub(super) async fn attend(
 ) -> Result<()> {
     match join {
         Join::Livekit => livekit::attend(&venue, participant, stop).await,
+        Join::Whip => whip::attend(&venue, participant, stop).await,
+        Join::Janus => janus::attend(&venue, participant, stop).await,
     }
 }
 
@@ -83,6 +95,22 @@ impl Venue {
         };
 
         of.sends.iter().map(track).collect()
+    }
+
+    /// An offer to receive what others send: an m-line for each kind.
+    fn wished(&self) -> Vec<Offered> {
+        let kinds = [Kind::Audio, Kind::Video]
+            .into_iter()
+            .filter(|kind| self.run.cast.streams.iter().any(|stream| stream.kind() == *kind));
+        let wish = |(number, kind): (usize, Kind)| Offered {
+            kind,
+            mid: number.to_string(),
+            track: String::new(),
+            ssrc: None,
+            rids: Vec::new(),
+        };
+
+        kinds.enumerate().map(wish).collect()
     }
 
     /// Connects to send what was offered, as the server has answered.

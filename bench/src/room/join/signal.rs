@@ -12,6 +12,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::net::{TcpStream, UdpSocket, lookup_host};
 use tokio::time::{sleep_until, timeout};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
@@ -52,6 +53,16 @@ impl Target {
         Ok(Self { url: format!("ws://{authority}"), authority })
     }
 
+    /// As `ws://HOST:PORT`.
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// As `HOST:PORT`.
+    pub(super) fn authority(&self) -> &str {
+        &self.authority
+    }
+
     /// Our own address on the way there.
     pub(in crate::room) async fn local_ip(&self) -> Result<IpAddr> {
         let remote = lookup_host(&self.authority)
@@ -68,9 +79,12 @@ impl Target {
     }
 }
 
+/// A WebSocket.
+pub(super) type Line = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
 /// A signalling line; it pings as often as the server wants.
 pub(in crate::room) struct Signal {
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    socket: Line,
     ping_interval: Duration,
     next_ping: Instant,
 }
@@ -93,15 +107,11 @@ impl Signal {
         let bearer = HeaderValue::from_str(&format!("Bearer {token}"))?;
         request.headers_mut().insert("Authorization", bearer);
 
-        match timeout(CONNECT_TIMEOUT, connect_async(request)).await {
-            Ok(Ok((socket, _))) => Ok(Self {
-                socket,
-                ping_interval: PING_INTERVAL,
-                next_ping: Instant::now() + PING_INTERVAL,
-            }),
-            Ok(Err(error)) => Err(explain(url, error)),
-            Err(_) => bail!("{url} did not answer within {} s", CONNECT_TIMEOUT.as_secs()),
-        }
+        Ok(Self {
+            socket: open(url, request, "LiveKit's protocol").await?,
+            ping_interval: PING_INTERVAL,
+            next_ping: Instant::now() + PING_INTERVAL,
+        })
     }
 
     /// Sends a request.
@@ -164,7 +174,16 @@ pub(in crate::room) fn description(kind: &str, sdp: String, id: u32) -> SessionD
     SessionDescription { r#type: kind.to_owned(), sdp, id, ..Default::default() }
 }
 
-fn explain(url: &str, error: tungstenite::Error) -> anyhow::Error {
+/// Opens a WebSocket; errors say what is wrong with a server that should speak `protocol`.
+pub(super) async fn open(url: &str, request: Request, protocol: &str) -> Result<Line> {
+    match timeout(CONNECT_TIMEOUT, connect_async(request)).await {
+        Ok(Ok((line, _))) => Ok(line),
+        Ok(Err(error)) => Err(explain(url, error, protocol)),
+        Err(_) => bail!("{url} did not answer within {} s", CONNECT_TIMEOUT.as_secs()),
+    }
+}
+
+fn explain(url: &str, error: tungstenite::Error, protocol: &str) -> anyhow::Error {
     match error {
         tungstenite::Error::Io(error) => anyhow!(
             "no server at {url} ({error}): start one with `make run`, or leave --url out and \
@@ -176,7 +195,7 @@ fn explain(url: &str, error: tungstenite::Error) -> anyhow::Error {
             let status = response.status();
             anyhow!("{url} refused the join: {status} {}", reason.trim())
         }
-        error => anyhow!(error).context(format!("{url} does not speak LiveKit's protocol")),
+        error => anyhow!(error).context(format!("{url} does not speak {protocol}")),
     }
 }
 
