@@ -171,12 +171,15 @@ pub(crate) fn one_line(error: &dyn std::error::Error) -> String {
 }
 
 fn tell_ways(interfaces: &[Interface], maps: &mut Maps) -> Result<(), AttachError> {
-    maps.clear_ways();
     for interface in interfaces {
         maps.add_device(interface.index)?;
     }
+    let ways = ways::find(interfaces);
+    ways.iter().try_for_each(|way| ways::tell(way, maps))?;
+    // Only then: what an earlier process bound is relayed all the time.
+    maps.retain_ways(&ways);
 
-    ways::find(interfaces).iter().try_for_each(|way| ways::tell(way, maps))
+    Ok(())
 }
 
 pub(crate) fn program_mut(ebpf: &mut Ebpf) -> Result<&mut Xdp, AttachError> {

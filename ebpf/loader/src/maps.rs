@@ -1,6 +1,7 @@
 //! The program's maps, typed.
 
 use crate::error::BindError;
+use crate::ways::{self, Way};
 use crate::{AttachError, Record, RecordKey};
 use aya::Ebpf;
 use aya::maps::{Array, CpuMap, DevMapHash, HashMap, MapData, MapError, PerCpuArray};
@@ -126,12 +127,15 @@ impl Maps {
             .map_err(|error| AttachError::Kernel(error.to_string()))
     }
 
-    /// Forgets all ways: an adopted map may hold those of interfaces that are gone.
-    pub(crate) fn clear_ways(&mut self) {
+    /// Forgets all other ways: an adopted map may hold those of interfaces that are gone.
+    pub(crate) fn retain_ways(&mut self, known: &[Way]) {
         let ports: Vec<_> = self.ports.keys().flatten().collect();
-        ports.iter().for_each(|key| drop(self.ports.remove(key)));
+        let is_port =
+            |key: &[u8; PortKey::LEN]| known.iter().any(|way| ways::key(way).to_bytes() == *key);
+        ports.iter().filter(|key| !is_port(key)).for_each(|key| drop(self.ports.remove(key)));
         let links: Vec<_> = self.links.keys().flatten().collect();
-        links.iter().for_each(|key| drop(self.links.remove(key)));
+        let is_link = |interface: &u32| known.iter().any(|way| way.interface == *interface);
+        links.iter().filter(|at| !is_link(at)).for_each(|at| drop(self.links.remove(at)));
     }
 
     /// Frames since the maps were made, by outcome.

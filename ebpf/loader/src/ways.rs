@@ -44,11 +44,16 @@ pub(crate) fn find(interfaces: &[Interface]) -> Vec<Way> {
     plain.chain(names.filter_map(upon)).collect()
 }
 
+/// What frames that come this way have in common.
+pub(crate) fn key(way: &Way) -> PortKey {
+    let vlan = |index: usize| way.tags.get(index).map_or(0, |[_, vlan]| *vlan).to_be_bytes();
+
+    PortKey { interface: way.port.to_be_bytes(), outer: vlan(0), inner: vlan(1) }
+}
+
 /// Tells the program a way.
 pub(crate) fn tell(way: &Way, maps: &mut Maps) -> Result<(), AttachError> {
-    let vlan = |index: usize| way.tags.get(index).map_or(0, |[_, vlan]| *vlan).to_be_bytes();
-    let key = PortKey { interface: way.port.to_be_bytes(), outer: vlan(0), inner: vlan(1) };
-    maps.add_port(&key, &Port { mac: way.mac, reserved: [0; 2] })?;
+    maps.add_port(&key(way), &Port { mac: way.mac, reserved: [0; 2] })?;
     let mut tags = [0; 8];
     let bytes = way.tags.iter().flatten().flat_map(|half| half.to_be_bytes());
     tags.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);

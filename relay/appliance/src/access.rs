@@ -18,7 +18,8 @@ const DEVELOPMENT_SECRET: &str = "secret-for-development-only-0123456789";
 const LAN_KEY: &str = "lan";
 /// Its secret, in the data directory.
 const LAN_FILE: &str = "lan-secret";
-const LAN_SECRET_CHARACTERS: usize = 43;
+/// Characters of a secret that is made: 256 random bits.
+const SECRET_CHARACTERS: usize = 43;
 
 /// Addresses and keys as they are used.
 #[derive(Clone, Debug)]
@@ -75,7 +76,7 @@ type Keys = (BTreeMap<String, String>, String);
 fn development_keys(data: &Path, listen: [Option<SocketAddr>; 2]) -> Result<Keys, ConfigError> {
     let faces_network = listen.into_iter().flatten().any(|address| !address.ip().is_loopback());
     if faces_network {
-        let secret = lan_secret(data).map_err(|e| ConfigError::Contradiction {
+        let secret = kept_secret(data, LAN_FILE).map_err(|e| ConfigError::Contradiction {
             key: "data.directory",
             problem: format!(
                 "{}: {e}; the API secret is kept there: make it writable, or set keys.NAME",
@@ -95,9 +96,16 @@ fn development_keys(data: &Path, listen: [Option<SocketAddr>; 2]) -> Result<Keys
     Ok((keys, DEVELOPMENT_KEY.to_owned()))
 }
 
+/// A secret that nobody else knows.
+pub(crate) fn random_secret() -> String {
+    let random = rand::rng().sample_iter(&Alphanumeric).take(SECRET_CHARACTERS);
+
+    random.map(char::from).collect()
+}
+
 /// The kept secret; made with the first use, readable by this user only.
-fn lan_secret(data: &Path) -> io::Result<String> {
-    let path = data.join(LAN_FILE);
+pub(crate) fn kept_secret(data: &Path, file: &str) -> io::Result<String> {
+    let path = data.join(file);
     match fs::read_to_string(&path) {
         Ok(kept) if !kept.trim().is_empty() => return Ok(kept.trim().to_owned()),
         Ok(_) => fs::remove_file(&path)?,
@@ -105,8 +113,7 @@ fn lan_secret(data: &Path) -> io::Result<String> {
         Err(e) => return Err(e),
     }
     fs::DirBuilder::new().recursive(true).mode(0o700).create(data)?;
-    let random = rand::rng().sample_iter(&Alphanumeric).take(LAN_SECRET_CHARACTERS);
-    let secret: String = random.map(char::from).collect();
+    let secret = random_secret();
     let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
     writeln!(file, "{secret}")?;
 

@@ -13,6 +13,7 @@ Examples:
   millrace token create --identity ann --room demo    a token for a LiveKit SDK
   millrace turn list                                  who relays what through TURN
   millrace check-config millrace.toml                 is this configuration right?
+  millrace doctor                                     what do kernel and network allow?
 
 Configuration is /etc/millrace/millrace.toml if it is there. Exit code 2: the configuration is
 wrong; the line printed names the key and the fix.";
@@ -57,7 +58,11 @@ pub(crate) enum Command {
     /// Runs everything in one process
     Serve,
     /// Runs the media relay alone; signalling connects to control.socket
-    Relay,
+    Relay {
+        /// Removes what the kernel relays by (xdp.pins), and runs nothing
+        #[arg(long)]
+        detach: bool,
+    },
     /// Runs signalling alone; it connects to the relay at control.socket
     Signalling,
     /// Lists, ends and drains the TURN allocations of the relay that runs on this machine
@@ -66,6 +71,12 @@ pub(crate) enum Command {
     /// Works with access tokens
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Says what this machine's network and kernel allow, and what to change
+    Doctor {
+        /// Prints a JSON array instead of lines
+        #[arg(long)]
+        json: bool,
+    },
     /// Says whether a configuration file is right
     CheckConfig {
         /// The file (TOML)

@@ -145,6 +145,7 @@ pub(crate) fn config_for_tests() -> Config {
         limits: relay_shard::Limits::default(),
         turn: crate::TurnSettings::default(),
         streams: crate::StreamLimits::default(),
+        xdp: None,
     }
 }
 

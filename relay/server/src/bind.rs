@@ -9,9 +9,41 @@ use socket2::Socket;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
+use std::time::{Duration, Instant};
 
 /// Kernel memory for datagrams in each direction of a socket: 30 ms of 1 Gbit/s.
 const SOCKET_BUFFER_BYTES: usize = 4 << 20;
+
+/// How long a port may be taken by what is left of a killed process: the kernel takes its rings
+/// down, and the sockets that they hold, some time after the process is gone.
+const LEFT_OVER: Duration = Duration::from_secs(2);
+
+/// Time between two attempts.
+const ATTEMPT_EVERY: Duration = Duration::from_millis(20);
+
+/// Opens sockets that a killed process may still have, for a bounded time in all.
+pub(crate) struct Patience(Instant);
+
+impl Patience {
+    pub(crate) fn new() -> Self {
+        Self(Instant::now() + LEFT_OVER)
+    }
+
+    /// Opens, again and again as long as the address is in use and there is time.
+    pub(crate) fn open<T>(&self, mut open: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+        loop {
+            match open() {
+                Err(error)
+                    if error.raw_os_error() == Some(libc::EADDRINUSE)
+                        && Instant::now() < self.0 =>
+                {
+                    std::thread::sleep(ATTEMPT_EVERY);
+                }
+                opened => return opened,
+            }
+        }
+    }
+}
 
 /// Opens the sockets of all shards, their options set.
 pub(crate) fn bind(
@@ -20,8 +52,9 @@ pub(crate) fn bind(
     descriptors: &Descriptors,
 ) -> Result<Vec<Sockets>, StartError> {
     let mut all: Vec<Sockets> = (0..shards).map(|_| Sockets::new(descriptors.clone())).collect();
+    let patience = Patience::new();
     for wanted in listen {
-        match bind_address(wanted.address, &mut all) {
+        match bind_address(wanted.address, &patience, &mut all) {
             Ok(()) => {}
             // An address found behind a wildcard may be tentative or just gone.
             Err(StartError::AddressNotHere(address)) if wanted.found => {
@@ -37,7 +70,11 @@ pub(crate) fn bind(
     Ok(all)
 }
 
-fn bind_address(wanted: SocketAddr, all: &mut [Sockets]) -> Result<(), StartError> {
+fn bind_address(
+    wanted: SocketAddr,
+    patience: &Patience,
+    all: &mut [Sockets],
+) -> Result<(), StartError> {
     let failed = |error: io::Error| match error.raw_os_error() {
         Some(libc::EADDRINUSE) => StartError::PortTaken(wanted),
         Some(libc::EADDRNOTAVAIL) => StartError::AddressNotHere(wanted),
@@ -46,7 +83,8 @@ fn bind_address(wanted: SocketAddr, all: &mut [Sockets]) -> Result<(), StartErro
     };
     // With SO_REUSEPORT two relays of one user would share a port and each get half of the
     // datagrams: a socket without it finds out whether anybody is there.
-    let alone = options::udp(wanted, false).and_then(|probe| {
+    let alone = patience.open(|| {
+        let probe = options::udp(wanted, false)?;
         probe.bind(&wanted.into())?;
         probe.local_addr()
     });
@@ -82,4 +120,44 @@ fn set_options(socket: &Socket, local: SocketAddr) -> io::Result<()> {
     }
 
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::UdpSocket;
+    use std::sync::mpsc;
+
+    #[test]
+    fn a_port_that_is_let_go_in_time_is_had() {
+        let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = taken.local_addr().unwrap();
+        let (tried, is_tried) = mpsc::channel();
+        let letting_go = std::thread::spawn(move || {
+            is_tried.recv().unwrap();
+            drop(taken);
+        });
+        let opened = Patience::new().open(|| {
+            let opened = UdpSocket::bind(address);
+            let _ = tried.send(());
+            opened
+        });
+
+        assert_eq!(opened.unwrap().local_addr().unwrap(), address);
+        letting_go.join().unwrap();
+    }
+
+    #[test]
+    fn what_stays_taken_is_told_and_other_errors_at_once() {
+        let mut tries = 0;
+        let over = Patience(Instant::now());
+        let result: io::Result<()> = over.open(|| {
+            tries += 1;
+            Err(io::Error::from_raw_os_error(libc::EADDRINUSE))
+        });
+        assert_eq!((tries, result.unwrap_err().raw_os_error()), (1, Some(libc::EADDRINUSE)));
+        let denied = io::Error::from_raw_os_error;
+        let result: io::Result<()> = Patience::new().open(|| Err(denied(libc::EACCES)));
+        assert_eq!(result.unwrap_err().raw_os_error(), Some(libc::EACCES));
+    }
 }

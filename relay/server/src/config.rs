@@ -1,6 +1,6 @@
 //! What the operator can choose about the media plane.
 
-use crate::{StreamLimits, TurnSettings};
+use crate::{StreamLimits, TurnSettings, XdpSettings};
 use relay_shard::{DtlsVersions, Limits};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -29,6 +29,8 @@ pub struct Config {
     pub turn: TurnSettings,
     /// Bounds of TCP and TLS connections.
     pub streams: StreamLimits,
+    /// How the kernel relays bound channels; `None`: it does not.
+    pub xdp: Option<XdpSettings>,
 }
 
 /// How datagrams are moved.

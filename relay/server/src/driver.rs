@@ -1,5 +1,6 @@
 //! The media loop of one shard: waits, feeds the shard, sends.
 
+mod adopting;
 mod connections;
 
 use crate::failure::Failed;
@@ -10,6 +11,7 @@ use crate::pace::Pace;
 use crate::relay::unix_seconds;
 use crate::router::{Events, Router};
 use crate::snapshot::Snapshots;
+use crate::steering::Inbox;
 use crate::streams::Streams;
 use crate::turn::Desk;
 use crate::wake::Wake;
@@ -72,6 +74,8 @@ pub(crate) struct Shared {
     pub(crate) snapshots: Arc<Snapshots>,
     pub(crate) failed: Failed,
     pub(crate) stop: Arc<AtomicBool>,
+    /// Where the kernel's maps are fed from, if it relays.
+    pub(crate) steering: Option<Arc<Inbox>>,
 }
 
 /// One shard with its sockets and its clock.
@@ -257,6 +261,10 @@ impl<I: Io> Driver<I> {
                 }
                 Letter::CloseRooms { rooms, done } => self.close_rooms(now, &rooms, done),
                 Letter::Reconfigure(turn) => self.shard.reconfigure(*turn, &mut self.out),
+                Letter::Retell => self.retell(now),
+                Letter::Offloaded(relayed) => {
+                    relayed.iter().for_each(|traffic| self.shard.offloaded(now, traffic));
+                }
                 Letter::Allocations { which, reply } => {
                     let _ = reply.send(self.shard.allocations(now, which.as_ref()));
                 }
@@ -355,7 +363,11 @@ impl<I: Io> Driver<I> {
             Event::ChannelBound(_)
             | Event::ChannelUnbound(_)
             | Event::AllocationStands(_)
-            | Event::AllocationEnded(_) => {}
+            | Event::AllocationEnded(_) => {
+                if let Some(steering) = &shared.steering {
+                    steering.tell(*index, event);
+                }
+            }
         }
     }
 

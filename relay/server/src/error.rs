@@ -130,6 +130,9 @@ pub enum StartError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The kernel cannot relay.
+    #[error(transparent)]
+    Xdp(#[from] ebpf_loader::AttachError),
     /// The shard's logic refuses its configuration.
     #[error("media: {0}; remove dtls.pem from the data directory to get a new certificate")]
     Shard(String),

@@ -2,7 +2,7 @@
 
 use crate::streams::Connection;
 use crate::wake::Wake;
-use relay_shard::{AllocationInfo, Path, Selector, TurnConfig};
+use relay_shard::{AllocationInfo, Offloaded, Path, Selector, TurnConfig};
 use relay_wire::control::{Request, RoomId};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,6 +34,10 @@ pub(crate) enum Letter {
     CloseRooms { rooms: Vec<RoomId>, done: Sender<()> },
     /// TURN has new settings.
     Reconfigure(Box<TurnConfig>),
+    /// Steering lost events of TURN: tell it everything.
+    Retell,
+    /// What the kernel relayed since it was told last.
+    Offloaded(Vec<Offloaded>),
     /// An operator asks for TURN's allocations.
     Allocations { which: Option<Selector>, reply: Sender<Vec<AllocationInfo>> },
     /// An operator ends some of TURN's allocations, and is told how many.
@@ -60,9 +64,11 @@ impl Mailbox {
     pub(crate) fn post(&self, letter: Letter) -> bool {
         let bound = match &letter {
             Letter::Request { .. } => REQUESTS_MAX,
-            Letter::Reconfigure(_) | Letter::Allocations { .. } | Letter::Kick { .. } => {
-                OPERATORS_MAX
-            }
+            Letter::Reconfigure(_)
+            | Letter::Retell
+            | Letter::Offloaded(_)
+            | Letter::Allocations { .. }
+            | Letter::Kick { .. } => OPERATORS_MAX,
             Letter::Connection(_) => CONNECTIONS_MAX,
             Letter::Bound { .. } | Letter::Unbound { .. } | Letter::CloseRooms { .. } => {
                 LETTERS_MAX

@@ -12,6 +12,7 @@ use crate::opening::{self, Opened};
 use crate::router::{Events, Router};
 use crate::snapshot::Snapshots;
 use crate::sockets::Sockets;
+use crate::steering::{Inbox, Prepared, Steering, XdpCounters};
 use crate::streams::{CertificateWatch, Streams};
 use crate::turn::{Desk, Surroundings};
 use crate::uring::Uring;
@@ -21,13 +22,13 @@ use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
 use nix::sched::{CpuSet, sched_getaffinity};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::Pid;
-use relay_shard::{Shard, TurnConfig};
+use relay_shard::{Shard, Standing, TurnConfig};
 use relay_wire::control::{Event, Message};
 use relay_wire::ice::SHARDS_MAX;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// Locked memory that glommio asks for before it starts an executor.
@@ -43,6 +44,9 @@ pub struct Relay {
     candidates: Vec<SocketAddr>,
     limits: relay_shard::Limits,
     certificate: Option<Arc<CertificateWatch>>,
+    /// Ends after the shards, whose last events it still takes.
+    steering: Option<Steering>,
+    xdp: Arc<Mutex<XdpCounters>>,
 }
 
 /// What one shard's thread needs; sent to it before it starts.
@@ -60,6 +64,8 @@ struct Place {
     wake: Arc<Wake>,
     port: Port,
     shared: Shared,
+    /// What the shard goes on with.
+    standing: Vec<Standing>,
     ready: SyncSender<Result<(), String>>,
 }
 
@@ -82,7 +88,9 @@ pub fn start(config: &Config, events: Events) -> Result<Relay, StartError> {
     let wakes = wakes(shards).map_err(|error| StartError::Socket { address: listen[0], error })?;
     let mailboxes: Vec<_> = wakes.iter().cloned().map(Mailbox::new).collect();
     let (desk, turn) = Desk::new(mailboxes.clone(), surroundings, &config.turn)?;
-    let shared = shared(config, mailboxes, Arc::new(desk), events);
+    let prepared = config.xdp.as_ref().map(Prepared::new).transpose()?;
+    let mut shared = shared(config, mailboxes, Arc::new(desk), events);
+    shared.steering = prepared.as_ref().map(|_| Arc::new(Inbox::new(shards)));
     let mut relay = Relay {
         threads: Vec::new(),
         wakes,
@@ -92,8 +100,11 @@ pub fn start(config: &Config, events: Events) -> Result<Relay, StartError> {
         candidates,
         limits: config.limits,
         certificate: certificate.map(Arc::new),
+        steering: None,
+        xdp: Arc::default(),
     };
-    relay.spawn(config, &turn, &identity, sockets, &cpus)?;
+    let standing = relay.steer(prepared)?;
+    relay.spawn(config, &turn, &identity, sockets, &cpus, standing)?;
     tracing::info!(shards, listen = ?relay.listen, candidates = ?relay.candidates, "media is up");
 
     Ok(relay)
@@ -109,7 +120,7 @@ impl Relay {
 
     /// The metrics of all shards, for a registry.
     pub fn collector(&self) -> RelayCollector {
-        RelayCollector::new(self.shared.snapshots.clone(), self.limits)
+        RelayCollector::new(self.shared.snapshots.clone(), self.limits, self.xdp.clone())
     }
 
     /// Resolves when a shard dies: the process should then end with an error, to be restarted.
@@ -142,6 +153,21 @@ impl Relay {
         drop(self);
     }
 
+    /// Starts steering, if the kernel is to relay; what each shard is to go on with.
+    fn steer(&mut self, prepared: Option<Prepared>) -> Result<Vec<Vec<Standing>>, StartError> {
+        let (shards, shared) = (self.shards(), &self.shared);
+        let (Some(mut prepared), Some(inbox)) = (prepared, &shared.steering) else {
+            return Ok(vec![Vec::new(); shards.into()]);
+        };
+        let standing = prepared.shares(shards);
+        let (mailboxes, failed) = (shared.mailboxes.clone(), shared.failed.clone());
+        let steering = prepared.start(inbox.clone(), mailboxes, self.xdp.clone(), failed);
+        let failed = |error| StartError::Shard(format!("steering does not start: {error}"));
+        self.steering = Some(steering.map_err(failed)?);
+
+        Ok(standing)
+    }
+
     fn spawn(
         &mut self,
         config: &Config,
@@ -149,10 +175,11 @@ impl Relay {
         identity: &Identity,
         sockets: Vec<(Sockets, Streams)>,
         cpus: &[usize],
+        standing: Vec<Vec<Standing>>,
     ) -> Result<(), StartError> {
         let mesh = Mesh::new(self.wakes.clone());
         let mut waiting = Vec::new();
-        for (index, (sockets, streams)) in (0u16..).zip(sockets) {
+        for ((index, (sockets, streams)), standing) in (0u16..).zip(sockets).zip(standing) {
             let (ready, is_ready) = sync_channel(1);
             let (shard, io) = (self.shard_config(config, turn, identity, index), config.io);
             let place = Place {
@@ -161,6 +188,7 @@ impl Relay {
                 wake: self.wakes[usize::from(index)].clone(),
                 port: Port::new(&mesh, index),
                 shared: self.shared.clone(),
+                standing,
                 ready,
             };
             let seat = Seat { io, shard, sockets, place };
@@ -262,9 +290,11 @@ impl Place {
         if let Err(error) = io.watch(self.streams.fd()) {
             return self.give_up(error.to_string());
         }
-        let Self { index, streams, wake, port, shared, ready } = self;
+        let Self { index, streams, wake, port, shared, standing, ready } = self;
+        let mut driver = Driver::new(index, shard, io, streams, wake, port, shared);
+        driver.adopt(&standing);
         let _ = ready.send(Ok(()));
-        Driver::new(index, shard, io, streams, wake, port, shared).run().await;
+        driver.run().await;
     }
 
     /// Says why there is no such shard.
@@ -311,6 +341,7 @@ fn shared(
         snapshots,
         failed: Failed::default(),
         stop: Arc::default(),
+        steering: None,
     }
 }
 

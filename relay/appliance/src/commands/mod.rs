@@ -1,6 +1,7 @@
 //! The subcommands.
 
 mod announce;
+mod doctor;
 mod embedded;
 mod relay;
 mod serve;
@@ -17,6 +18,7 @@ use crate::turn::Prepared;
 use anyhow::Context;
 use signalling_server::{StunConfig, Timing, Webhook};
 use std::future::Future;
+use std::io::{self, ErrorKind, Write};
 
 /// An API secret should be as long as the hash that it keys.
 const SECRET_BYTES: usize = 32;
@@ -33,6 +35,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Turn(command) => turn::run(&config, command),
         Command::Token(TokenCommand::Create(args)) => token::create(&config, &args),
+        Command::Doctor { json } => doctor::run(&config, json),
         Command::CheckConfig { file } => {
             println!("{}: OK", file.display());
             Ok(())
@@ -41,7 +44,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
             log()?;
             block_on(serve::run(source, &config, &checked(&config)?))
         }
-        Command::Relay => {
+        Command::Relay { detach: true } => relay::detach(&config),
+        Command::Relay { detach: false } => {
             log()?;
             block_on(relay::run(source, &config))
         }
@@ -133,6 +137,16 @@ fn media(config: &Config, development: bool, turn: &Prepared) -> relay_server::C
         limits: relay_server::Limits::default(),
         streams: relay_server::StreamLimits::default(),
         turn: turn.settings(),
+        xdp: (!config.xdp.interfaces.is_empty()).then(|| config.xdp.clone()),
+    }
+}
+
+/// A reader that has seen enough, as `head`, is no error.
+fn print(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written,
     }
 }
 

@@ -14,6 +14,20 @@ use std::sync::Arc;
 
 const METRICS_PORT: u16 = 9478;
 
+/// Removes what the kernel relays by, and says what that was.
+pub(super) fn detach(config: &Config) -> anyhow::Result<()> {
+    let pins = &config.xdp.pins;
+    let removed = relay_server::detach(pins).with_context(|| {
+        format!("xdp.pins = {}: cannot be removed; are you root?", pins.display())
+    })?;
+    if removed.is_empty() {
+        return Ok(super::print(&format!("nothing is pinned below {}\n", pins.display()))?);
+    }
+    let lines = removed.iter().map(|path| format!("removed {}\n", path.display()));
+
+    Ok(super::print(&lines.collect::<String>())?)
+}
+
 /// Relays until a signal or a failure.
 pub(super) async fn run(source: Source, config: &Config) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;

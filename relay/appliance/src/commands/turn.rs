@@ -1,11 +1,12 @@
 //! `millrace turn`: asks the relay that runs on this machine about its allocations.
 
+use super::print;
 use crate::cli::{SelectorArgs, TurnCommand};
 use crate::config::Config;
 use crate::turn::table;
 use anyhow::{Context, anyhow};
 use relay_server::control::{LineError, OperatorLine, Selector};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 /// Does it and prints what came of it.
@@ -43,15 +44,6 @@ fn selector(which: SelectorArgs) -> Option<Selector> {
 
 fn plural(count: u64) -> &'static str {
     if count == 1 { "allocation" } else { "allocations" }
-}
-
-/// A reader that has seen enough, as `head`, is no error.
-fn print(text: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        written => written,
-    }
 }
 
 /// Connects to the configured socket, or to the one that `serve` opens where it cannot have that.

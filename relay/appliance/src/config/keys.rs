@@ -51,13 +51,17 @@ const KEYS: &[(&str, Kind)] = &[
     ("webhook.ca", Kind::Text),
     ("webhook.key", Kind::Text),
     ("webhook.url", Kind::Text),
+    ("xdp.bindings_max", Kind::Toml),
+    ("xdp.interface", Kind::List),
+    ("xdp.mode", Kind::Text),
+    ("xdp.pins", Kind::Text),
 ];
 
 /// Sections whose keys have any name, and whose values are secrets.
 const NAMED: [&str; 2] = ["keys", "turn.users"];
 
 /// Sections that this version does not have yet: refused, so that nothing is silently ignored.
-const LATER: &[&str] = &["xdp", "redis", "recording", "policy"];
+const LATER: &[&str] = &["redis", "recording", "policy"];
 
 /// The kind of a key, or why there is no such key.
 pub(crate) fn kind(key: &str, origin: &Origin) -> Result<Kind, ConfigError> {
@@ -132,7 +136,7 @@ mod tests {
 
     #[test]
     fn keys_of_later_versions_are_refused_by_name() {
-        assert!(hint("xdp.mode").contains("not supported by this version yet"));
+        assert!(hint("recording.directory").contains("not supported by this version yet"));
         assert!(hint("redis.url").contains("redis"));
     }
 

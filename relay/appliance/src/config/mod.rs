@@ -5,9 +5,10 @@ mod keys;
 mod settings;
 mod turn;
 mod value;
+mod xdp;
 
 pub(crate) use error::ConfigError;
-use relay_server::{Advertise, DtlsVersions, IoKind, TurnSettings};
+use relay_server::{Advertise, DtlsVersions, IoKind, TurnSettings, XdpSettings};
 use settings::Setting;
 use signalling_server::{CertificateFiles, Network, WebhookUrl};
 use std::collections::{BTreeMap, BTreeSet};
@@ -69,6 +70,8 @@ pub(crate) struct Config {
     pub(crate) stun_listen: Vec<SocketAddr>,
     /// `turn.*`.
     pub(crate) turn: TurnSettings,
+    /// `xdp.*`; without an interface nothing is asked of the kernel.
+    pub(crate) xdp: XdpSettings,
     /// Every key that was set, with its value.
     values: BTreeMap<String, Value>,
 }
@@ -154,6 +157,7 @@ impl Config {
             data: data_directory(),
             stun_listen: Vec::new(),
             turn: TurnSettings::default(),
+            xdp: xdp::unset(),
             values: BTreeMap::new(),
         }
     }
@@ -206,6 +210,9 @@ impl Config {
             }
             key if key.starts_with("turn.") => {
                 turn::apply(&mut self.turn, &key["turn.".len()..], setting)?;
+            }
+            key if key.starts_with("xdp.") => {
+                xdp::apply(&mut self.xdp, &key["xdp.".len()..], setting)?;
             }
             key => {
                 let name = key.strip_prefix("keys.").unwrap_or(key);

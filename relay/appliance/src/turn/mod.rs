@@ -4,16 +4,15 @@
 pub(crate) mod table;
 mod urls;
 
-use crate::config::Config;
-use rand::Rng;
-use rand::distr::Alphanumeric;
+use crate::access::{kept_secret, random_secret};
+use crate::config::{Config, ConfigError};
 use relay_server::control::{Allocation, Event, Message, Operations, Selector, TurnService};
 use relay_server::{Advertise, AllocationInfo, Events, Relay, RelayHandle, TurnSettings, Via};
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Characters of a secret that is made at start: 256 random bits.
-const SECRET_CHARACTERS: usize = 43;
+/// The secret of TURN where allocations outlive the process, in the data directory.
+const SECRET_FILE: &str = "turn-secret";
 
 /// TURN's settings before the relay starts.
 pub(crate) struct Prepared {
@@ -35,8 +34,7 @@ pub(crate) struct Turn {
 impl Prepared {
     /// The configured settings, and a secret that nobody else knows.
     pub(crate) fn new(config: &Config) -> anyhow::Result<Self> {
-        let random = rand::rng().sample_iter(&Alphanumeric).take(SECRET_CHARACTERS);
-        let random: String = random.map(char::from).collect();
+        let random = secret(config)?;
         let settings = settings(config, &random)?;
 
         Ok(Self { settings, random })
@@ -149,6 +147,22 @@ fn allocation(info: AllocationInfo) -> Allocation {
         received_packets: info.received.0,
         received_bytes: info.received.1,
     }
+}
+
+/// A secret that nobody else knows. The kernel relays while the process is restarted: then nonces
+/// and credentials must be good afterwards too, and the secret is kept.
+fn secret(config: &Config) -> Result<String, ConfigError> {
+    if config.xdp.interfaces.is_empty() {
+        return Ok(random_secret());
+    }
+
+    kept_secret(&config.data, SECRET_FILE).map_err(|error| ConfigError::Contradiction {
+        key: "data.directory",
+        problem: format!(
+            "{}: {error}; TURN's secret is kept there for xdp.interface: make it writable",
+            config.data.display()
+        ),
+    })
 }
 
 /// The configured settings. The secret of this start stands behind the configured ones, so that

@@ -102,9 +102,14 @@ impl Notified {
 
     /// The next that it tells.
     pub(crate) fn told(&self) -> String {
+        self.told_or_none().expect("the service tells something")
+    }
+
+    /// The next that it tells, if it tells anything in time.
+    pub(crate) fn told_or_none(&self) -> Option<String> {
         let mut bytes = [0; 64];
-        let len = self.socket.recv(&mut bytes).unwrap();
-        String::from_utf8_lossy(&bytes[..len]).into_owned()
+        let len = self.socket.recv(&mut bytes).ok()?;
+        Some(String::from_utf8_lossy(&bytes[..len]).into_owned())
     }
 
     /// Has the service read its configuration again, and waits until it has.

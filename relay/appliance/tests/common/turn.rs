@@ -2,7 +2,7 @@
 
 use md5::{Digest, Md5};
 use ring::hmac;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{SocketAddr, SocketAddrV4, UdpSocket};
 use std::time::Duration;
 
 const COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
@@ -15,7 +15,14 @@ const REALM: u16 = 0x0014;
 const NONCE: u16 = 0x0015;
 const RELAYED: u16 = 0x0016;
 const TRANSPORT: u16 = 0x0019;
+const CHANNEL_BIND: u16 = 0x0009;
+const CHANNEL_NUMBER: u16 = 0x000c;
+const LIFETIME: u16 = 0x000d;
+const XOR_PEER_ADDRESS: u16 = 0x0012;
 const UDP: [u8; 4] = [17, 0, 0, 0];
+
+/// How often a request is sent, each time the socket's time after the last.
+const TRIES: u32 = 3;
 
 /// An allocation, and whose it is.
 pub(crate) struct Allocated {
@@ -32,6 +39,12 @@ pub(crate) struct Allocated {
 pub(crate) fn allocate(server: u16, user: &str, password: &str) -> Result<Allocated, u16> {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.connect(("127.0.0.1", server)).unwrap();
+
+    allocate_on(socket, user, password)
+}
+
+/// The same on a socket that is connected to the server.
+pub(crate) fn allocate_on(socket: UdpSocket, user: &str, password: &str) -> Result<Allocated, u16> {
     socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     let relayed = SocketAddr::from(([0, 0, 0, 0], 0));
     let (user, password) = (user.to_owned(), password.to_owned());
@@ -63,6 +76,35 @@ impl Allocated {
         code(&self.authenticated(REFRESH, &[])).map_or(Ok(()), Err)
     }
 
+    /// Binds a channel to a peer of IPv4, or refreshes it; an error is the server's code.
+    pub(crate) fn bind(&self, number: u16, peer: SocketAddrV4) -> Result<(), u16> {
+        let number = [&number.to_be_bytes()[..], &[0, 0]].concat();
+        let mut address = vec![0, 1];
+        address.extend(xor(&peer.port().to_be_bytes()));
+        address.extend(xor(&peer.ip().octets()));
+        let attributes = [(CHANNEL_NUMBER, &number[..]), (XOR_PEER_ADDRESS, &address)];
+
+        code(&self.authenticated(CHANNEL_BIND, &attributes)).map_or(Ok(()), Err)
+    }
+
+    /// Ends it; an error is the server's code.
+    pub(crate) fn end(&self) -> Result<(), u16> {
+        code(&self.authenticated(REFRESH, &[(LIFETIME, &[0; 4])])).map_or(Ok(()), Err)
+    }
+
+    /// Sends ChannelData.
+    pub(crate) fn send(&self, number: u16, data: &[u8]) {
+        let len = (data.len() as u16).to_be_bytes();
+        self.socket.send(&[&number.to_be_bytes()[..], &len, data].concat()).unwrap();
+    }
+
+    /// What comes next within the socket's time, as it comes.
+    pub(crate) fn receive(&self) -> Option<Vec<u8>> {
+        let mut bytes = [0; 2_048];
+        let len = self.socket.recv(&mut bytes).ok()?;
+        Some(bytes[..len].to_vec())
+    }
+
     fn authenticated(&self, method: u16, attributes: &[(u16, &[u8])]) -> Vec<u8> {
         let user = self.user.as_bytes();
         let own = [(USERNAME, user), (REALM, &self.realm[..]), (NONCE, &self.nonce[..])];
@@ -79,11 +121,20 @@ impl Allocated {
     }
 
     fn exchange(&self, request: &[u8]) -> Vec<u8> {
-        self.socket.send(request).unwrap();
-        let mut bytes = [0; 1500];
-        let len = self.socket.recv(&mut bytes).expect("the server answers");
-        bytes[..len].to_vec()
+        for _ in 0..TRIES {
+            self.socket.send(request).unwrap();
+            let answer = std::iter::from_fn(|| self.receive()).find(|bytes| bytes[0] < 0x40);
+            if let Some(answer) = answer {
+                return answer;
+            }
+        }
+        panic!("the server answers");
     }
+}
+
+/// Ports and IPv4 addresses under the cookie.
+fn xor(bytes: &[u8]) -> impl Iterator<Item = u8> + '_ {
+    bytes.iter().zip(COOKIE).map(|(byte, mask)| byte ^ mask)
 }
 
 fn message(method: u16, attributes: &[(u16, &[u8])]) -> Vec<u8> {

@@ -3,12 +3,13 @@
 mod turn;
 
 use crate::snapshot::{Snapshot, Snapshots};
+use crate::steering::{self, XdpCounters};
 use crate::streams;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType, Summary};
 use relay_shard::{DropReason, Limits, TurnRefusal};
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A label of a series beside `shard`: key and value.
 type Label = Option<(&'static str, &'static str)>;
@@ -140,11 +141,16 @@ const LIMITS: (&str, &str) =
 pub struct RelayCollector {
     snapshots: Arc<Snapshots>,
     limits: Limits,
+    xdp: Arc<Mutex<XdpCounters>>,
     descriptions: Vec<Desc>,
 }
 
 impl RelayCollector {
-    pub(crate) fn new(snapshots: Arc<Snapshots>, limits: Limits) -> Self {
+    pub(crate) fn new(
+        snapshots: Arc<Snapshots>,
+        limits: Limits,
+        xdp: Arc<Mutex<XdpCounters>>,
+    ) -> Self {
         let families =
             FAMILIES.iter().chain(turn::FAMILIES).map(|family| (family.name, family.help));
         let summaries = SUMMARIES.iter().map(|(name, help, _)| (*name, *help));
@@ -152,12 +158,13 @@ impl RelayCollector {
             .chain(summaries)
             .chain([DROPS, REFUSALS, LIMITS])
             .chain(streams::descriptions())
+            .chain(steering::descriptions())
             .filter_map(|(name, help)| {
                 Desc::new(name.into(), help.into(), vec!["shard".into()], HashMap::new()).ok()
             })
             .collect();
 
-        Self { snapshots, limits, descriptions }
+        Self { snapshots, limits, xdp, descriptions }
     }
 }
 
@@ -176,6 +183,8 @@ impl Collector for RelayCollector {
         families.push(drops(&shards));
         families.push(limits(&self.limits));
         families.extend(streams::families(&shards));
+        let xdp = self.xdp.lock().unwrap_or_else(PoisonError::into_inner);
+        families.extend(steering::families(&xdp));
 
         families
     }

@@ -47,6 +47,11 @@ pub(super) const FAMILIES: &[Family] = &[
         &[(None, |s| s.counters.turn.created)],
     ),
     counter(
+        "millrace_turn_allocations_adopted_total",
+        "Allocations of an earlier process that went on.",
+        &[(None, |s| s.counters.turn.adopted)],
+    ),
+    counter(
         "millrace_turn_allocations_ended_total",
         "Allocations that ended: expired or given up, or ended by an operator.",
         &[

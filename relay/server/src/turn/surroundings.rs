@@ -21,6 +21,8 @@ pub(crate) struct Surroundings {
     advertise: Vec<Advertise>,
     /// Addresses to relay from when none are named.
     usual: Vec<Reached<IpAddr>>,
+    /// Whether the kernel may relay.
+    offload: bool,
     /// The key where no secret is shared with other nodes.
     random: [u8; 32],
 }
@@ -46,6 +48,7 @@ impl Surroundings {
             listen: addresses::reached(&config.advertise, listen),
             advertise: config.advertise.clone(),
             usual,
+            offload: config.xdp.is_some(),
             random: rand::random(),
         }
     }
@@ -74,7 +77,7 @@ impl Surroundings {
             lifetime_max: settings.lifetime_max,
             drain: settings.drain,
             alternates: settings.alternates.clone(),
-            offload: false,
+            offload: self.offload,
             key: settings.secrets.first().map_or(self.random, |secret| key(secret)),
         })
     }

@@ -81,6 +81,7 @@ pub fn config(directory: &Directory, io: IoKind, shards: u16, listen: &str) -> C
         limits: Limits::default(),
         turn: TurnSettings::default(),
         streams: StreamLimits::default(),
+        xdp: None,
     }
 }
 

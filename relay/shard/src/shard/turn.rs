@@ -37,6 +37,12 @@ impl Shard {
         self.turn.adopt(now, standing, out)
     }
 
+    /// Tells again of every allocation that stands and every channel that may be relayed without
+    /// the shard (`Event::AllocationStands`, `Event::ChannelBound`): what is not told is over.
+    pub fn retell(&mut self, out: &mut Outbox) {
+        self.turn.retell(out);
+    }
+
     /// Learns what was relayed without the shard since it was told last.
     pub fn offloaded(&mut self, now: Instant, traffic: &Offloaded) {
         self.turn.offloaded(now, traffic);

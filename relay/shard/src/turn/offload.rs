@@ -78,6 +78,12 @@ impl Turn {
         table.news(&rules, &mut out.events);
     }
 
+    /// Tells everything, as to somebody who knows nothing.
+    pub(crate) fn retell(&mut self, out: &mut Outbox) {
+        self.table.retell();
+        self.publish(out);
+    }
+
     /// Counts what was relayed elsewhere, as if it had been relayed here. The allocation may be
     /// gone by now: then it counts for the server alone.
     pub(crate) fn offloaded(&mut self, now: Instant, traffic: &Offloaded) {

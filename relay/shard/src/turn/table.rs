@@ -306,6 +306,17 @@ impl Table {
         self.changed = changed;
     }
 
+    /// Makes everything news: whoever asks next knows nothing.
+    pub(super) fn retell(&mut self) {
+        self.gone.clear();
+        self.channels.values_mut().for_each(|channel| channel.told = None);
+        for place in 0..self.places.len() {
+            let key = Key(place as u32);
+            self.get_mut(key).into_iter().for_each(|allocation| allocation.told = false);
+            self.note(key);
+        }
+    }
+
     /// Whether there is news.
     pub(super) fn has_news(&self) -> bool {
         !self.changed.is_empty() || !self.gone.is_empty()
