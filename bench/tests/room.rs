@@ -4,6 +4,7 @@
 
 use serde_json::Value;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
@@ -94,9 +95,10 @@ struct Janus {
 }
 
 impl Janus {
-    fn start() -> Self {
-        let ip = format!("127.{}.7.1", 1 + std::process::id() % 250);
-        let directory = std::env::temp_dir().join(format!("room-janus-{}", std::process::id()));
+    fn start(number: u32) -> Self {
+        let process = std::process::id();
+        let ip = format!("127.{}.{number}.1", 1 + process % 250);
+        let directory = std::env::temp_dir().join(format!("room-janus-{process}-{number}"));
         fs::create_dir_all(&directory).unwrap();
         let file = |name: &str, text: &str| fs::write(directory.join(name), text).unwrap();
         file(
@@ -137,7 +139,7 @@ impl Drop for Janus {
 
 #[test]
 fn janus_is_loaded_as_our_own_server_is() {
-    let janus = Janus::start();
+    let janus = Janus::start(7);
     for (name, line) in [
         ("janus-webinar", "--publishers 2 --subscribers 3"),
         ("janus-meeting", "--scenario meeting --subscribers 3"),
@@ -150,6 +152,45 @@ fn janus_is_loaded_as_our_own_server_is() {
         assert_eq!(value("received"), value("expected"), "{report:#}");
         assert_eq!(value("corrupted") + value("duplicates"), 0.0, "{report:#}");
     }
+}
+
+#[test]
+fn a_server_that_dies_is_told_with_what_was_measured_until_then() {
+    let janus = Janus::start(8);
+    let line = "room --join janus --subscribers 2 --seconds 60 --url";
+    let mut run = Command::new(env!("CARGO_BIN_EXE_millrace-bench"))
+        .args(line.split(' '))
+        .arg(&janus.url)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(run.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(said.any(|line| line.contains("1/60 s")), "it ended before the first second");
+    drop(janus);
+
+    let told: Vec<_> = said.collect();
+    let output = run.wait_with_output().unwrap();
+    let table = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1));
+    let gone = |line: &String| {
+        line.contains("closed the signalling line")
+            || line.contains("signalling line broke")
+            || line.contains("nobody listens")
+    };
+    assert!(told.iter().any(gone), "{told:#?}");
+    assert!(table.contains("received"), "{table}");
+}
+
+#[test]
+fn too_few_descriptors_are_told_before_anything_is_joined() {
+    let program = env!("CARGO_BIN_EXE_millrace-bench");
+    let url = "--url ws://127.0.0.1:1";
+    let script = format!("ulimit -n 500; exec {program} room --subscribers 1000 {url}");
+    let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+
+    assert_eq!(output.status.code(), Some(1));
+    assert!(error_of(&output).contains("needs 3067 file descriptors"), "{}", error_of(&output));
 }
 
 #[test]

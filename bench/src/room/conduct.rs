@@ -8,6 +8,7 @@ use super::run::{News, Run};
 use super::str0m::Participant;
 use crate::cost::{Meter, Reading};
 use crate::figures::Sample;
+use crate::limits;
 use crate::memory::Memory;
 use crate::rtc::Identity;
 use crate::stamp;
@@ -20,6 +21,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+/// Sockets of a participant at most: signalling, and media to and fro.
+const SOCKETS: u64 = 3;
 /// Time for a participant to join, beyond the time until its turn.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(20);
 /// Time for the last packets to arrive after the measured time.
@@ -49,6 +52,8 @@ pub(crate) fn measure(load: &Load, server: &Server) -> (Sample, Result<()>) {
     let mut measured = Measured::default();
     let result = load.check(server.join).and_then(|()| {
         let target = Target::parse(&server.url)?;
+        let participants = load.cast().participants.len() as u64;
+        limits::provide_descriptors(participants * SOCKETS)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(if load.clients == Clients::Lean {
                 1
