@@ -194,6 +194,16 @@ fn too_few_descriptors_are_told_before_anything_is_joined() {
 }
 
 #[test]
+fn subscribers_get_the_layers_that_they_ask_for() {
+    let report = measure("layers", "--simulcast --subscribers 6 --seconds 3");
+
+    assert_whole(&report);
+    for layer in ["received_large", "received_middle", "received_small"] {
+        assert!(figure(&report, layer) > 0.0, "{layer}: {report:#}");
+    }
+}
+
+#[test]
 fn whole_stacks_measure_the_same() {
     let report = measure("str0m", "--client str0m --subscribers 3 --seconds 1");
 

@@ -2,15 +2,18 @@
 
 use super::Venue;
 use super::signal::{Signal, description};
-use crate::room::cast::RIDS;
+use crate::room::cast::{Cast, RIDS};
 use crate::rtc::{Kind, Local, Offered, Remote};
 use anyhow::{Context, Result, bail};
 use livekit_protocol::{
-    AddTrackRequest, DisconnectReason, SimulcastCodec, TrackSource, TrackType, VideoLayer,
-    VideoQuality, signal_request, signal_response,
+    AddTrackRequest, DisconnectReason, ParticipantInfo, SimulcastCodec, TrackSource, TrackType,
+    UpdateTrackSettings, VideoLayer, VideoQuality, signal_request, signal_response,
 };
 use std::time::Instant;
 use tokio::sync::watch;
+
+/// Layers, the largest first.
+const QUALITIES: [VideoQuality; 3] = [VideoQuality::High, VideoQuality::Medium, VideoQuality::Low];
 
 /// A participant while it is in the room.
 struct Attendance<'a> {
@@ -63,7 +66,11 @@ pub(super) async fn attend(
 impl Attendance<'_> {
     async fn message(&mut self, message: signal_response::Message) -> Result<()> {
         match message {
-            signal_response::Message::Join(_) => self.announce().await,
+            signal_response::Message::Join(join) => {
+                self.choose(&join.other_participants).await?;
+                self.announce().await
+            }
+            signal_response::Message::Update(update) => self.choose(&update.participants).await,
             signal_response::Message::TrackPublished(_) => {
                 self.unannounced = self.unannounced.saturating_sub(1);
                 if self.unannounced == 0 { self.offer().await } else { Ok(()) }
@@ -79,6 +86,30 @@ impl Attendance<'_> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Asks for one layer of others' pictures: participants in turn for the large, the middle and
+    /// the small one.
+    async fn choose(&mut self, others: &[ParticipantInfo]) -> Result<()> {
+        let Cast { participants, .. } = &self.venue.run.cast;
+        let of = &participants[self.who.0];
+        if !self.venue.run.cast.is_layered() || !of.receives {
+            return Ok(());
+        }
+        let track_sids: Vec<_> = others
+            .iter()
+            .filter(|other| other.identity != of.identity)
+            .flat_map(|other| &other.tracks)
+            .filter(|track| track.r#type() == TrackType::Video)
+            .map(|track| track.sid.clone())
+            .collect();
+        if track_sids.is_empty() {
+            return Ok(());
+        }
+        let quality = QUALITIES[self.who.0 % QUALITIES.len()].into();
+        let settings = UpdateTrackSettings { track_sids, quality, ..Default::default() };
+
+        self.signal.send(signal_request::Message::TrackSetting(settings)).await
     }
 
     async fn announce(&mut self) -> Result<()> {
