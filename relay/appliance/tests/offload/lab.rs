@@ -85,10 +85,16 @@ impl Lab {
             format!("metrics.listen=127.0.0.1:{METRICS}"),
         ];
         sets.extend(more.iter().map(|set| (*set).to_owned()));
-        let mut command = Command::new("nsenter");
-        command.arg(format!("--net=/run/netns/{}", self.relay.name));
-        command.args([env!("CARGO_BIN_EXE_millrace"), "relay"]);
+        let mut command = self.within(&self.relay, env!("CARGO_BIN_EXE_millrace"), &["relay"]);
         sets.iter().for_each(|set| _ = command.args(["--set", set]));
+
+        command
+    }
+
+    /// What runs a program in a namespace, as the very process that is started.
+    pub(crate) fn within(&self, namespace: &Namespace, program: &str, args: &[&str]) -> Command {
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--net=/run/netns/{}", namespace.name)).arg(program).args(args);
         command.current_dir(&self.place.directory).env_clear();
         command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -139,13 +145,18 @@ impl Lab {
 
     /// Waits until the metric has this value.
     pub(crate) fn until(&self, series: &str, value: u64) {
+        self.until_it_is(series, |now| now == value);
+    }
+
+    /// Waits until the metric is as wanted.
+    pub(crate) fn until_it_is(&self, series: &str, wanted: impl Fn(u64) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let now = self.metric(series);
-            if now == value {
+            if wanted(now) {
                 return;
             }
-            assert!(Instant::now() < deadline, "{series} is {now}, not {value}");
+            assert!(Instant::now() < deadline, "{series} is {now}");
             std::thread::sleep(Duration::from_millis(50));
         }
     }
