@@ -81,6 +81,8 @@ install: page ## Installs binary and unit (DESTDIR and PREFIX are honoured).
 	cargo build --release --locked
 	install -D -m 755 target/release/millrace $(DESTDIR)$(PREFIX)/bin/millrace
 	install -D -m 644 systemd/millrace.service $(DESTDIR)/lib/systemd/system/millrace.service
+	install -D -m 644 systemd/millrace.service.d/xdp.conf \
+		$(DESTDIR)$(PREFIX)/share/doc/millrace/millrace.service.d/xdp.conf
 	install -D -m 644 systemd/millrace.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/millrace.conf
 	install -D -m 644 systemd/millrace.sysctl $(DESTDIR)$(PREFIX)/lib/sysctl.d/60-millrace.conf
 	install -d -m 755 $(DESTDIR)/etc/millrace
