@@ -234,3 +234,56 @@ fn what_does_not_go_together_is_told_with_what_to_do() {
         assert!(error_of(&output).contains(words), "{line}: {}", error_of(&output));
     }
 }
+
+#[test]
+fn faults_of_the_network_are_reported_and_no_others() {
+    for (spec, fault) in [
+        ("down:loss=5%,only=media", "lost"),
+        ("down:duplicate=5%,only=media", "duplicates"),
+        ("down:flip=5%,only=media", "corrupted"),
+        ("down:reorder=5%,delay=20ms,only=media", "reordered"),
+    ] {
+        let line = "--subscribers 2 --rate 500 --seconds 2 --impair";
+        let report = measure("faults", &format!("{line} {spec}"));
+
+        let share = figure(&report, fault) / figure(&report, "expected");
+        assert!((0.02..0.09).contains(&share), "{spec}: {share} of {fault}: {report:#}");
+        for other in ["lost", "duplicates", "reordered", "corrupted"] {
+            let count = figure(&report, other);
+            assert!(other == fault || count == 0.0, "{spec}: {count} {other}: {report:#}");
+        }
+        let late = figure(&report, "latency_p50_us") > 20_000.0;
+        assert_eq!(late, spec.contains("delay"), "{spec}");
+    }
+}
+
+#[test]
+fn server_that_dies_is_told_with_what_was_measured_until_then() {
+    let mut bench = Command::new(env!("CARGO_BIN_EXE_millrace-bench"))
+        .args(["room", "--subscribers", "2", "--seconds", "60"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(bench.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.contains("2/60 s")), "nothing was measured");
+    let task = format!("/proc/{0}/task/{0}/children", bench.id());
+    let server = fs::read_to_string(task).unwrap();
+    let killed = Command::new("kill").args(["-9", server.trim()]).status().unwrap();
+    assert!(killed.success(), "the server is not `{server}`");
+
+    let rest: Vec<_> = lines.collect();
+    let output = bench.wait_with_output().unwrap();
+    let table = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(rest.iter().any(|line| line.contains("the server ended (signal: 9")), "{rest:?}");
+    let received = table.lines().find(|line| line.contains("received")).unwrap_or_default();
+    assert!(received.contains(|c: char| ('1'..='9').contains(&c)), "{table}");
+}
+
+#[test]
+fn files_that_cannot_be_written_are_told_before_anything_starts() {
+    let output = bench(&["room", "--json", "/proc/no/such.json"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(error_of(&output).starts_with("millrace-bench: cannot write /proc/no/such.json"));
+}

@@ -8,7 +8,7 @@ use super::run::{News, Run};
 use super::str0m::Participant;
 use crate::cost::{Meter, Reading};
 use crate::figures::Sample;
-use crate::limits;
+use crate::impair::Impairments;
 use crate::memory::Memory;
 use crate::rtc::Identity;
 use crate::stamp;
@@ -21,8 +21,6 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-/// Sockets of a participant at most: signalling, and media to and fro.
-const SOCKETS: u64 = 3;
 /// Time for a participant to join, beyond the time until its turn.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(20);
 /// Time for the last packets to arrive after the measured time.
@@ -52,8 +50,6 @@ pub(crate) fn measure(load: &Load, server: &Server) -> (Sample, Result<()>) {
     let mut measured = Measured::default();
     let result = load.check(server.join).and_then(|()| {
         let target = Target::parse(&server.url)?;
-        let participants = load.cast().participants.len() as u64;
-        limits::provide_descriptors(participants * SOCKETS)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(if load.clients == Clients::Lean {
                 1
@@ -95,6 +91,7 @@ async fn conduct(
         room: room.unwrap_or_else(|| format!("bench-{:08x}", rand::random::<u32>())),
         api_key: server.api_key.clone(),
         janus: JanusRoom::new(server.room.clone()),
+        impairments: load.impair.map(Impairments::new),
         run,
     });
     let (stop, tasks) = (watch::Sender::new(false), JoinSet::new());
@@ -197,7 +194,8 @@ impl Conductor<'_> {
         if let Ok(after) = meter.read() {
             measured.cost = Some(after.since(before));
         }
-        sleep(GRACE).await;
+        let on_the_way = self.load.impair.map_or(Duration::ZERO, |spec| spec.longest());
+        sleep(GRACE + on_the_way).await;
 
         result
     }
@@ -241,6 +239,9 @@ impl Conductor<'_> {
         let run = Arc::clone(&venue.run);
         if let Some(mut venue) = Arc::into_inner(venue) {
             outcome.add(&venue.threads.stop()?);
+            if let Some(impairments) = &venue.impairments {
+                measured.told = Some(impairments.stop()?);
+            }
         }
         measured.take(&run, outcome);
 

@@ -5,6 +5,7 @@ use super::load::Load;
 use super::run::{News, Run};
 use crate::cost::Cost;
 use crate::figures::{Metric, Sample, Unit};
+use crate::impair::Told;
 use anyhow::Result;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -59,6 +60,8 @@ pub(super) struct Measured {
     pub(super) memory: Option<u64>,
     /// Processor times of the measured time.
     pub(super) cost: Option<Cost>,
+    /// What the impaired network did.
+    pub(super) told: Option<Told>,
     profile: Option<&'static str>,
     outcome: Outcome,
     sent: u64,
@@ -116,6 +119,7 @@ impl Measured {
         if let Some(memory) = self.memory {
             sample.push(&MEMORY, memory as f64 / self.joins.len().max(1) as f64);
         }
+        sample.notes.extend(self.told.map(|told| told.to_string()));
         sample.notes.extend(self.profile.map(|profile| format!("SRTP by {profile}")));
 
         sample

@@ -3,6 +3,8 @@
 use super::cast::{Cast, LAYERS_MAX};
 use super::join::Join;
 use super::source::{self, Shape};
+use crate::impair::Spec;
+use crate::limits;
 use crate::rtc::Kind;
 use anyhow::{Result, bail};
 use std::time::Duration;
@@ -77,6 +79,10 @@ pub(crate) struct Load {
     /// What clients are
     #[arg(long = "client", value_enum, default_value_t = Clients::Lean)]
     pub(super) clients: Clients,
+    /// What happens to packets on their way, as loss=1%,burst=3,delay=20ms,jitter=5ms,rate=2mbit;
+    /// see `millrace-bench impair --help`
+    #[arg(long, value_name = "SPEC")]
+    pub(super) impair: Option<Spec>,
     /// Threads of the clients
     #[arg(long, value_name = "N", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=64))]
@@ -91,7 +97,7 @@ fn parse_payload_bytes(text: &str) -> Result<usize, String> {
 }
 
 impl Load {
-    /// An error if this cannot be done by such a join.
+    /// An error if this cannot be done by such a join, or with so few descriptors.
     pub(super) fn check(&self, join: Join) -> Result<()> {
         let plain = self.scenario == Scenario::Webinar && !self.simulcast;
         if self.clients == Clients::Str0m && (join != Join::Livekit || !plain) {
@@ -110,6 +116,9 @@ impl Load {
         if join == Join::Janus && self.simulcast {
             bail!("--simulcast by --join janus is not measured: leave one out");
         }
+        if self.clients == Clients::Str0m && self.impair.is_some() {
+            bail!("--impair is for --client lean: leave one out");
+        }
         if self.simulcast && self.scenario == Scenario::Audio {
             bail!("--simulcast is of pictures, and --scenario audio has none: leave one out");
         }
@@ -117,7 +126,15 @@ impl Load {
             bail!("--scenario meeting needs --subscribers 2 or more: each sends to the others");
         }
 
-        Ok(())
+        limits::provide_descriptors(self.descriptors())
+    }
+
+    /// Descriptors that clients take: of a participant signalling and media to and fro, and for
+    /// each way of media a socket of the proxy's.
+    fn descriptors(&self) -> u64 {
+        let each = if self.impair.is_some() { 5 } else { 3 };
+
+        self.cast().participants.len() as u64 * each
     }
 
     /// Who sends and receives what.

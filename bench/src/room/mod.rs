@@ -60,6 +60,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if args.join == Join::Janus && args.url.is_none() {
         bail!("--join janus needs the --url of a Janus: ws://HOST:8188");
     }
+    args.output.check()?;
     let circumstances = Circumstances::read(args.load.seconds, 1, Vec::new());
     let mut own = None;
     let (url, pid) = match &args.url {

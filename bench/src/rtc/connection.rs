@@ -29,6 +29,11 @@ pub(crate) struct Local {
 }
 
 impl Local {
+    /// Whether an address is of its family.
+    pub(crate) fn reaches(&self, address: SocketAddr) -> bool {
+        self.address.is_ipv4() == address.is_ipv4()
+    }
+
     /// A socket whose candidate is `ip`, and new credentials. It is bound to no address: a server
     /// may have others than the one by which it was joined, on other cards.
     pub(crate) fn new(ip: IpAddr, identity: &Identity) -> Result<Self> {
@@ -96,6 +101,8 @@ impl Connection {
         offered: bool,
         now: Instant,
     ) -> Result<Self> {
+        let candidates = remote.candidates.iter().filter(|address| local.reaches(**address));
+        let candidates = candidates.copied().collect();
         let socket = local.socket.context("a connection's side is used twice")?;
         let active = match remote.setup {
             Setup::Active => false,
@@ -104,8 +111,6 @@ impl Connection {
         };
         let own = Credentials { ufrag: local.ufrag, password: local.password };
         let theirs = Credentials { ufrag: remote.ufrag.clone(), password: remote.password.clone() };
-        let own_family = |address: &&SocketAddr| address.is_ipv4() == local.address.is_ipv4();
-        let candidates = remote.candidates.iter().filter(own_family).copied().collect();
         let controlling = offered || remote.lite;
 
         Ok(Self {

@@ -14,6 +14,7 @@ use super::cast::{Cast, LAYERS_MAX, RIDS};
 use super::lean::{Client, Sender, Threads, Wants};
 use super::run::Run;
 use super::source::Source;
+use crate::impair::Impairments;
 use crate::rtc::rtp::Stream;
 use crate::rtc::{AUDIO_LEVEL, Connection, Identity, Kind, Local, MID, Offered, RID, Remote};
 use crate::token::ApiKey;
@@ -52,6 +53,8 @@ pub(super) struct Venue {
     pub(super) api_key: ApiKey,
     /// What is known of a Janus.
     pub(super) janus: JanusRoom,
+    /// What is to be on the way there.
+    pub(super) impairments: Option<Impairments>,
 }
 
 /// Joins with a lean client, and stays until `stop` turns true.
@@ -77,6 +80,18 @@ impl Venue {
     /// A new connection's own side.
     fn local(&self) -> Result<Local> {
         Local::new(self.ip, &self.identity)
+    }
+
+    /// Begins to connect, over whatever is to be on the way; `offered` says whose the offer was.
+    fn connect(&self, local: Local, remote: &Remote, offered: bool) -> Result<Connection> {
+        let mut remote = remote.clone();
+        if let Some(impairments) = &self.impairments {
+            let candidates = remote.candidates.into_iter().filter(|c| local.reaches(*c));
+            remote.candidates =
+                candidates.map(|c| impairments.towards(c)).collect::<Result<_>>()?;
+        }
+
+        Connection::new(local, &remote, &self.identity, offered, Instant::now())
     }
 
     /// What a participant offers to send.
@@ -127,7 +142,7 @@ impl Venue {
         for (&index, track) in of.sends.iter().zip(offered) {
             senders.extend(self.senders(index, track, &remote)?);
         }
-        let connection = Connection::new(local, &remote, &self.identity, true, Instant::now())?;
+        let connection = self.connect(local, &remote, true)?;
         let wants = Wants::new(Vec::new());
         let identity = of.identity.clone();
 
@@ -166,7 +181,7 @@ impl Venue {
         remote: &Remote,
         offered: bool,
     ) -> Result<()> {
-        let connection = Connection::new(local, remote, &self.identity, offered, Instant::now())?;
+        let connection = self.connect(local, remote, offered)?;
         let of = &self.run.cast.participants[participant];
         let wants = Wants::new(self.run.cast.wanted(participant));
         let (identity, is_join) = (of.identity.clone(), of.sends.is_empty());
