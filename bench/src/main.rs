@@ -100,7 +100,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
-        Command::Room(args) => room::run(&args),
+        Command::Room(args) => room::run(&Arc::from(args)),
         Command::Turn(args) => turn::run(&Arc::from(args)),
         Command::Impair(args) => impair::run(&args),
         Command::Compare(args) => compare::run(&args),

@@ -2,12 +2,11 @@
 
 use crate::directory::Directory;
 use crate::log::Log;
-use crate::net::address;
 use crate::subject::leash;
 use anyhow::{Context, Result, bail};
 use std::env;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -25,11 +24,11 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts `millrace serve` on loopback with further `settings` (`section.key=value`) and waits
-    /// until it is ready.
-    pub(crate) fn start(binary: Option<&Path>, settings: &[String]) -> Result<Self> {
+    /// Starts `millrace serve` at an address of this machine with further `settings`
+    /// (`section.key=value`) and waits until it is ready.
+    pub(crate) fn start(binary: Option<&Path>, ip: IpAddr, settings: &[String]) -> Result<Self> {
         let binary = binary.map_or_else(find_binary, |path| Ok(path.to_owned()))?;
-        let (address, secure, media) = free_ports()?;
+        let (address, secure, media) = free_ports(ip)?;
         let data = Directory::new()?;
         let mut command = Command::new(&binary);
         command.arg("serve");
@@ -116,10 +115,8 @@ fn find_binary() -> Result<PathBuf> {
     )
 }
 
-/// Addresses that were free a moment ago: HTTP, HTTPS, media. They are on a loopback address that
-/// nobody else uses: others' connections take no port of it in between.
-fn free_ports() -> Result<(SocketAddr, SocketAddr, SocketAddr)> {
-    let ip = address::own();
+/// Ports of an address that were free a moment ago: HTTP, HTTPS, media.
+fn free_ports(ip: IpAddr) -> Result<(SocketAddr, SocketAddr, SocketAddr)> {
     let http = TcpListener::bind((ip, 0))?;
     let https = TcpListener::bind((ip, 0))?;
     // Media is TCP and UDP on one port.

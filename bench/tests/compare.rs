@@ -80,6 +80,11 @@ fn peers_are_measured_and_those_that_fail_or_are_missing_are_named() {
     let notes = first["notes"].to_string();
     assert!(notes.contains("broken: failed: broken does not start"), "{notes}");
     assert_eq!(json["schema"], 1);
+    let rooms = json["experiments"].as_array().unwrap().last().unwrap();
+    for server in ["millrace", "janus", "janus-tuned"] {
+        let received = &rooms["figures"]["received"][server]["median"];
+        assert!(received.as_f64().unwrap() > 0.0, "{server}: {rooms:#}");
+    }
     for words in ["the package of absent", "broken does not start", "millrace-bench turn"] {
         assert!(html.contains(words), "{words}");
     }

@@ -9,8 +9,8 @@ use crate::interrupt;
 use crate::network::Network;
 use crate::report::{Circumstances, Output};
 use crate::subject::{Adapter, Kind};
-use crate::turn;
 use crate::{Cli, Command};
+use crate::{room, turn};
 use anyhow::{Context, Result, bail};
 use clap::{Parser, ValueEnum};
 use plan::Part;
@@ -68,7 +68,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             Command::Turn(turn) => {
                 experiments.extend(turn::experiments(&Arc::from(turn), &adapters, &cpus)?);
             }
-            Command::Compare(_) | Command::Room(_) | Command::Impair(_) | Command::BareRelay(_) => {
+            Command::Room(room) => {
+                experiments.push(room::experiment(&Arc::from(room), &adapters, &cpus)?);
+            }
+            Command::Compare(_) | Command::Impair(_) | Command::BareRelay(_) => {
                 bail!("the plan has a line that is not a load's")
             }
         }
@@ -117,6 +120,7 @@ impl Args {
         let of_kind = |part| {
             let kind = match part {
                 Part::Turn => Kind::Turn,
+                Part::Room => Kind::Sfu,
             };
             let peers = peers.iter().filter(|adapter| adapter.kind == kind);
             peers.map(|adapter| adapter.name.clone()).collect()

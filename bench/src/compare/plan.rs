@@ -7,22 +7,30 @@ use clap::ValueEnum;
 pub(super) enum Part {
     /// Relaying for TURN's clients.
     Turn,
+    /// Forwarding in rooms.
+    Room,
 }
 
 /// Loads of a whole run. Those with a `--repeat` of their own take long, and vary little.
-const WHOLE: [(Part, &str); 6] = [
+const WHOLE: [(Part, &str); 11] = [
     (Part::Turn, "--direction up --size 1200 --rate 25000,50000,100000"),
     (Part::Turn, "--direction up --size 1200 --burst 8 --rate 50000"),
     (Part::Turn, "--direction up --size 172 --rate 50000"),
     (Part::Turn, "--direction c2c --size 1200 --burst 1,8 --rate 25000"),
     (Part::Turn, "--direction up --size 1200 --saturate --repeat 1"),
     (Part::Turn, "--allocations 5000 --flood 6000"),
+    (Part::Room, "--scenario webinar --subscribers 10"),
+    (Part::Room, "--scenario webinar --subscribers 40"),
+    (Part::Room, "--scenario webinar --subscribers 100"),
+    (Part::Room, "--scenario audio --subscribers 100"),
+    (Part::Room, "--scenario meeting --subscribers 8"),
 ];
 /// Loads of a quick run: one of each kind.
-const QUICK: [(Part, &str); 3] = [
+const QUICK: [(Part, &str); 4] = [
     (Part::Turn, "--direction up --size 1200 --rate 5000,10000"),
     (Part::Turn, "--direction c2c --size 1200 --burst 8 --rate 5000"),
     (Part::Turn, "--allocations 500 --flood 600"),
+    (Part::Room, "--scenario webinar --subscribers 5"),
 ];
 
 /// Command lines without the program's name, for peers by the names of their adapters; `options`
@@ -40,8 +48,11 @@ pub(super) fn lines(
 }
 
 fn line(part: Part, load: &str, peers: &[String], options: &[(&str, String)]) -> Vec<String> {
-    let Part::Turn = part;
-    let mut line: Vec<_> = format!("turn {load}").split(' ').map(str::to_owned).collect();
+    let part = match part {
+        Part::Turn => "turn",
+        Part::Room => "room",
+    };
+    let mut line: Vec<_> = format!("{part} {load}").split(' ').map(str::to_owned).collect();
     if !peers.is_empty() {
         line.extend(["--compare".to_owned(), peers.join(",")]);
     }

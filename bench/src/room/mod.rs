@@ -2,6 +2,7 @@
 
 mod cast;
 mod conduct;
+mod experiment;
 mod figures;
 mod join;
 mod lean;
@@ -10,16 +11,24 @@ mod run;
 mod source;
 mod str0m;
 
-pub(crate) use conduct::{Server, measure};
+pub(crate) use self::conduct::{Server, measure};
 pub(crate) use join::Join;
 pub(crate) use load::Load;
 
-use crate::figures::Findings;
+use crate::conduct::{Experiment, Failure, conduct as conduct_all};
+use crate::cpus::Cpus;
+use crate::interrupt;
+use crate::network::Network;
 use crate::report::{Circumstances, Output};
-use crate::server::Server as Own;
-use crate::token::ApiKey;
+use crate::subject::{Adapter, Kind};
 use anyhow::{Result, bail};
+use experiment::{RoomExperiment, Subject};
 use std::path::PathBuf;
+use std::sync::Arc;
+
+/// The API key of servers that we start, and its secret: those of Millrace in development.
+const KEY: &str = "devkey";
+const SECRET: &str = "secret-for-development-only-0123456789";
 
 /// What to put on the server, and where it is.
 #[derive(clap::Args)]
@@ -42,54 +51,90 @@ pub(crate) struct Args {
     #[arg(long = "set", value_name = "SETTING", conflicts_with = "url")]
     settings: Vec<String>,
     /// API key that signs the participants' tokens
-    #[arg(long, value_name = "KEY", default_value = "devkey")]
+    #[arg(long, value_name = "KEY", default_value = KEY)]
     api_key: String,
     /// Its secret
-    #[arg(long, value_name = "SECRET", default_value = "secret-for-development-only-0123456789")]
+    #[arg(long, value_name = "SECRET", default_value = SECRET)]
     api_secret: String,
     /// Name of the room; default: a new one
     #[arg(long, value_name = "ROOM")]
     room: Option<String>,
+    /// How often it is measured, servers in turn
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=100))]
+    repeat: u32,
+    /// Measures these servers too, in the same run: janus, janus-tuned, or what an adapter
+    /// describes
+    #[arg(long, value_name = "NAME", value_delimiter = ',', conflicts_with = "url")]
+    compare: Vec<String>,
+    /// Describes a server to compare with, see bench/README.md; may be given again
+    #[arg(long, value_name = "FILE", requires = "compare")]
+    adapter: Vec<PathBuf>,
+    /// What lies between clients and the servers that are started here; default: veth for root,
+    /// loopback for others
+    #[arg(long, value_name = "KIND", conflicts_with = "url")]
+    network: Option<Network>,
+    /// Leaves processes on the processors that the kernel chooses
+    #[arg(long)]
+    no_pin: bool,
     #[command(flatten)]
     output: Output,
 }
 
 /// Runs the whole measurement and shows what came of it, also of one that ended early.
-pub(crate) fn run(args: &Args) -> Result<()> {
+pub(crate) fn run(args: &Arc<Args>) -> Result<()> {
+    args.output.check()?;
+    let adapters = Adapter::all(&args.adapter)?;
+    let mut facts = Vec::new();
+    for name in &args.compare {
+        facts.push((name.clone(), Kind::Sfu.find(&adapters, name)?.version()?));
+    }
+    let cpus = Cpus::divide(!args.no_pin && args.load.client_threads == 1)?;
+    let cpus = Arc::new(cpus.inside(args.network())?);
+    if args.url.is_none() {
+        facts.push(("network".to_owned(), args.network().describe().to_owned()));
+    }
+    let experiment = experiment(args, &adapters, &cpus)?;
+    let circumstances = Circumstances::read(args.load.seconds, args.repeat, facts);
+
+    interrupt::note();
+    let (findings, result) = conduct_all(&[experiment], Failure::Ends);
+    if !findings.is_empty() {
+        args.output.show("Rooms", &findings, &circumstances)?;
+    }
+
+    result
+}
+
+/// What is to be measured.
+pub(crate) fn experiment(
+    args: &Arc<Args>,
+    adapters: &[Adapter],
+    cpus: &Arc<Cpus>,
+) -> Result<Box<dyn Experiment>> {
     args.load.check(args.join)?;
     if args.join == Join::Janus && args.url.is_none() {
-        bail!("--join janus needs the --url of a Janus: ws://HOST:8188");
+        bail!(
+            "--join janus needs the --url of a Janus: ws://HOST:8188; --compare janus starts one"
+        );
     }
-    args.output.check()?;
-    let circumstances = Circumstances::read(args.load.seconds, 1, Vec::new());
-    let mut own = None;
-    let (url, pid) = match &args.url {
-        Some(url) => (url.clone(), args.pid),
-        None => {
-            eprintln!("starting a server ...");
-            let server = Own::start(args.server_binary.as_deref(), &args.settings)?;
-            let (url, pid) = (server.url(), server.pid());
-            own = Some(server);
-            (url, Some(pid))
+    let mut subjects = match &args.url {
+        Some(url) => vec![Subject::Remote(url.clone())],
+        None => vec![Subject::Millrace],
+    };
+    for name in &args.compare {
+        subjects.push(Subject::Peer(Arc::new(Kind::Sfu.find(adapters, name)?.clone())));
+    }
+    let (args, cpus) = (Arc::clone(args), Arc::clone(cpus));
+
+    Ok(Box::new(RoomExperiment { args, cpus, subjects }))
+}
+
+impl Args {
+    fn network(&self) -> Network {
+        match self.url {
+            Some(_) => Network::Loopback,
+            None => self.network.unwrap_or_else(Network::usual),
         }
-    };
-    let server = Server {
-        join: args.join,
-        url,
-        pid,
-        napi: Vec::new(),
-        api_key: ApiKey { key: args.api_key.clone(), secret: args.api_secret.clone() },
-        room: args.room.clone(),
-    };
-
-    let (sample, result) = measure(&args.load, &server);
-    if !sample.values.is_empty() {
-        let name = if own.is_some() { "millrace" } else { "server" };
-        let mut findings = Findings::new(args.load.title(), vec![name.to_owned()]);
-        findings.add(name, 0, sample);
-        args.output.show("Room", &[findings], &circumstances)?;
     }
-    let ended = own.as_mut().map_or(Ok(()), Own::check);
-
-    ended.and(result)
 }

@@ -114,6 +114,37 @@ pub(crate) enum Protocol {
     Janus,
 }
 
+impl Kind {
+    /// The one of this kind with a name.
+    pub(crate) fn find<'a>(self, adapters: &'a [Adapter], name: &str) -> Result<&'a Adapter> {
+        let all = || adapters.iter().filter(|adapter| adapter.kind == self);
+        let Some(adapter) = all().find(|adapter| adapter.name == name) else {
+            let known: Vec<_> = all().map(|adapter| adapter.name.as_str()).collect();
+            bail!(
+                "no {} `{name}` is described: there are {}; --adapter FILE adds others",
+                match self {
+                    Self::Turn => "TURN server",
+                    Self::Sfu => "server with rooms",
+                },
+                known.join(", ")
+            );
+        };
+
+        Ok(adapter)
+    }
+}
+
+impl Protocol {
+    /// Its name, as adapters have it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Livekit => "livekit",
+            Self::Whip => "whip",
+            Self::Janus => "janus",
+        }
+    }
+}
+
 impl Adapter {
     /// Those that come with this program.
     pub(crate) fn built_in() -> Vec<Self> {

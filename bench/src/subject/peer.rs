@@ -31,7 +31,6 @@ pub(crate) struct Peer {
     /// How clients reach it as a TURN server.
     pub(crate) turn: Option<Turn>,
     /// How participants join its rooms.
-    #[cfg_attr(not(test), expect(dead_code, reason = "rooms join our own server only, as yet"))]
     pub(crate) join: Option<Join>,
 }
 

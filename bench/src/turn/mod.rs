@@ -44,7 +44,7 @@ pub(crate) fn run(args: &Arc<Args>) -> Result<()> {
         more.push(("network".to_owned(), args.network().describe().to_owned()));
     }
     for name in &args.compare {
-        more.push((name.clone(), find(&adapters, name)?.version()?));
+        more.push((name.clone(), Kind::Turn.find(&adapters, name)?.version()?));
     }
     let circumstances = Circumstances::read(args.seconds, args.repeat, more);
 
@@ -107,25 +107,11 @@ fn subjects(args: &Args, adapters: &[Adapter]) -> Result<Vec<Subject>> {
         subjects.push(Subject::Millrace);
     }
     for name in &args.compare {
-        subjects.push(Subject::Peer(Arc::new(find(adapters, name)?.clone())));
+        subjects.push(Subject::Peer(Arc::new(Kind::Turn.find(adapters, name)?.clone())));
     }
     if !args.compare.is_empty() {
         subjects.extend([Subject::Bare, Subject::BareTrains]);
     }
 
     Ok(subjects)
-}
-
-/// A TURN server among those that are described.
-fn find<'a>(adapters: &'a [Adapter], name: &str) -> Result<&'a Adapter> {
-    let turn = || adapters.iter().filter(|adapter| adapter.kind == Kind::Turn);
-    let Some(adapter) = turn().find(|adapter| adapter.name == name) else {
-        let known: Vec<_> = turn().map(|adapter| adapter.name.as_str()).collect();
-        bail!(
-            "no TURN server `{name}` is described: there are {}; --adapter FILE adds others",
-            known.join(", ")
-        );
-    };
-
-    Ok(adapter)
 }

@@ -115,7 +115,7 @@ fn start_millrace(args: &Args, ip: IpAddr) -> Result<(Process, Turn)> {
         format!("turn.tls_listen={}", SocketAddr::new(ip, TLS_PORT)),
     ];
     settings.extend(args.settings.iter().cloned());
-    let server = Server::start(args.server_binary.as_deref(), &settings)?;
+    let server = Server::start(args.server_binary.as_deref(), address::own(), &settings)?;
 
     Ok((Process::Millrace(Box::new(server)), turn))
 }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{OnceCell, watch};
-use tokio::time::{sleep_until, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
@@ -20,6 +20,11 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time between signs of life: Janus ends sessions after a minute without.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
+/// How Janus' refusal of a feed ends that it does not know.
+const NO_SUCH_FEED: &str = "(428)";
+/// Time for a feed to be there, and between two looks.
+const FEED_MAX: Duration = Duration::from_secs(5);
+const FEED_PAUSE: Duration = Duration::from_millis(20);
 /// Publishers that a room takes.
 const PUBLISHERS_MAX: u32 = 10_000;
 
@@ -147,7 +152,17 @@ async fn subscribe(
     let body = json!({
         "request": "join", "room": room, "ptype": "subscriber", "streams": streams,
     });
-    let offer = session.message(handle, body, None).await?;
+    let offer = loop {
+        match session.message(handle, body.clone(), None).await {
+            // A feed is there once Janus' own thread has seen the publisher's DTLS to its end.
+            Err(error)
+                if error.to_string().ends_with(NO_SUCH_FEED) && who.1.elapsed() < FEED_MAX =>
+            {
+                sleep(FEED_PAUSE).await;
+            }
+            offer => break offer?,
+        }
+    };
     let sdp = offer["jsep"]["sdp"].as_str().context("Janus offered no description")?;
     let remote = Remote::read(sdp).context("Janus' offer")?;
     let local = venue.local()?;
