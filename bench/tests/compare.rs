@@ -40,7 +40,8 @@ impl Drop for Directory {
 
 fn compare(directory: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_millrace-bench"));
-    command.current_dir(directory).arg("compare").args(arguments);
+    // Private directories of servers that are killed stay: here they end with the test.
+    command.current_dir(directory).env("TMPDIR", directory).arg("compare").args(arguments);
     command
 }
 

@@ -84,22 +84,18 @@ pub(super) struct TurnAccess {
     pub(super) password: Option<Template>,
 }
 
-/// How participants join a server's rooms; in URLs and tokens `{room}` and `{identity}` are theirs.
+/// How participants join a server's rooms.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct JoinAccess {
     /// What is spoken.
     pub(super) protocol: Protocol,
-    /// Where: `ws://` for LiveKit and Janus, where publishers POST for WHIP.
+    /// Where, as `ws://HOST:PORT`.
     pub(super) url: Template,
-    /// Where subscribers POST (WHEP).
-    pub(super) subscribe: Option<Template>,
-    /// Key of the tokens (LiveKit).
+    /// Key of the tokens (LiveKit, WHIP).
     pub(super) key: Option<Template>,
     /// Its secret.
     pub(super) secret: Option<Template>,
-    /// A token that is sent as it is (WHIP and WHEP).
-    pub(super) token: Option<Template>,
 }
 
 /// How participants join.
@@ -108,7 +104,7 @@ pub(super) struct JoinAccess {
 pub(crate) enum Protocol {
     /// LiveKit's signalling.
     Livekit,
-    /// WHIP to publish, WHEP to play.
+    /// WHIP to publish, WHEP to play: at `/whip/ROOM` and `/whep/ROOM`.
     Whip,
     /// The VideoRoom of Janus, by WebSocket.
     Janus,
@@ -214,9 +210,6 @@ impl Adapter {
                 Protocol::Livekit if access.key.is_none() || access.secret.is_none() => {
                     bail!("[join] by `livekit` needs `key` and `secret`")
                 }
-                Protocol::Whip if access.subscribe.is_none() => {
-                    bail!("[join] by `whip` needs `subscribe`, where subscribers POST")
-                }
                 Protocol::Livekit | Protocol::Whip | Protocol::Janus => {}
             }
         }
@@ -280,7 +273,7 @@ mod tests {
             assert!(words.iter().all(|word| error.contains(word)), "{words:?}: {error}");
         }
         let sfu = MINIMAL.replace("turn", "sfu");
-        for (join, word) in [("livekit", "secret"), ("whip", "subscribe"), ("sip", "line 8")] {
+        for (join, word) in [("livekit", "secret"), ("sip", "line 8")] {
             let join = format!("[join]\nprotocol = \"{join}\"\nurl = \"x\"\n");
             assert!(error_of(&format!("{sfu}{join}")).contains(word), "{join}");
         }

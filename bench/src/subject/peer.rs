@@ -45,19 +45,15 @@ pub(crate) struct Turn {
     pub(crate) credentials: Option<(String, String)>,
 }
 
-/// How participants join a server's rooms; in texts `{room}` and `{identity}` are theirs.
+/// How participants join a server's rooms.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Join {
     /// What is spoken.
     pub(crate) protocol: Protocol,
-    /// Where: `ws://` for LiveKit and Janus, where publishers POST for WHIP.
+    /// Where, as `ws://HOST:PORT`.
     pub(crate) url: String,
-    /// Where subscribers POST (WHEP).
-    pub(crate) subscribe: Option<String>,
-    /// Key and secret of the tokens (LiveKit).
+    /// Key and secret of the tokens (LiveKit, WHIP).
     pub(crate) key: Option<(String, String)>,
-    /// A token that is sent as it is (WHIP and WHEP).
-    pub(crate) token: Option<String>,
 }
 
 impl Adapter {
@@ -171,15 +167,10 @@ impl TurnAccess {
 
 impl JoinAccess {
     fn fill(&self, values: &Values) -> Result<Join> {
-        let optional =
-            |text: &Option<Template>| text.as_ref().map(|text| text.fill(values)).transpose();
-
         Ok(Join {
             protocol: self.protocol,
             url: self.url.fill(values)?,
-            subscribe: optional(&self.subscribe)?,
             key: pair(self.key.as_ref().zip(self.secret.as_ref()), values)?,
-            token: optional(&self.token)?,
         })
     }
 }

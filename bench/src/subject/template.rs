@@ -4,22 +4,9 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Deserializer, de};
 use std::collections::BTreeMap;
 
-/// What can be filled in. `{room}` and `{identity}` stay until a participant joins.
-const NAMES: [&str; 11] = [
-    "dir",
-    "ip",
-    "port",
-    "tls_port",
-    "rtc_port",
-    "rtc_tcp_port",
-    "secret",
-    "cert",
-    "key",
-    "room",
-    "identity",
-];
-/// Those that stay.
-const LATER: [&str; 2] = ["room", "identity"];
+/// What can be filled in.
+const NAMES: [&str; 9] =
+    ["dir", "ip", "port", "tls_port", "rtc_port", "rtc_tcp_port", "secret", "cert", "key"];
 
 /// A text with names in braces; a brace that is not followed by a name and a brace is itself.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,7 +22,6 @@ impl Template {
         for part in parts(&self.0) {
             match part {
                 Part::Text(part) => text.push_str(part),
-                Part::Name(name) if LATER.contains(&name) => text.push_str(&format!("{{{name}}}")),
                 Part::Name(name) => {
                     let value = values.get(name);
                     text.push_str(value.with_context(|| format!("`{{{name}}}` has no value"))?);
@@ -116,7 +102,6 @@ mod tests {
             ("{{ip}}", "{127.0.0.1}"),
             ("a {\n x = 1\n}", "a {\n x = 1\n}"),
             ("{} é{ip}", "{} é127.0.0.1"),
-            ("/{room}/{identity}", "/{room}/{identity}"),
         ] {
             assert_eq!(fill(text).as_deref(), Some(expected));
         }
