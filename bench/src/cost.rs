@@ -124,6 +124,16 @@ impl Cost {
         self.cores(self.client.total)
     }
 
+    /// What is to be known where the clients cost more than the server.
+    pub(crate) fn note(&self) -> Option<&'static str> {
+        let is_dear = self.server_cores().is_some_and(|server| self.client_cores() > server);
+
+        is_dear.then_some(
+            "the clients spent more than the server: its cost per packet holds, the highest rate \
+             and the latency under more load are not the server's alone",
+        )
+    }
+
     fn cores(&self, time: Duration) -> f64 {
         time.as_secs_f64() / self.elapsed.as_secs_f64().max(f64::MIN_POSITIVE)
     }
@@ -172,6 +182,19 @@ mod tests {
 
             assert_eq!(key_values(&sample), expected);
         }
+    }
+
+    #[test]
+    fn clients_that_cost_more_than_the_server_are_told_of() {
+        let reading = Meter::new(Some(std::process::id()), Vec::new()).read().unwrap();
+        let mut cost = reading.since(reading);
+        cost.elapsed = Duration::from_secs(1);
+        assert_eq!(cost.note(), None);
+        cost.client.total += Duration::from_millis(1);
+        assert!(cost.note().is_some_and(|note| note.contains("more than the server")));
+        cost.server = None;
+
+        assert_eq!(cost.note(), None);
     }
 
     #[test]

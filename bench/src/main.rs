@@ -15,6 +15,7 @@ mod machine;
 mod memory;
 mod net;
 mod network;
+mod packets;
 mod report;
 mod room;
 mod rtc;

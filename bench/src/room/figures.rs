@@ -6,33 +6,19 @@ use super::run::{News, Run};
 use crate::cost::Cost;
 use crate::figures::{Metric, Sample, Unit};
 use crate::impair::Told;
+use crate::packets::{self, Clients};
 use anyhow::Result;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// Share of its threads' time from which the client, not the server, may have been the limit.
-const CLIENT_BUSY: f64 = 0.9;
-/// Share of the packets that were due and must have been sent.
-const SENT_MIN: f64 = 0.98;
-
 static FORWARDED: Metric = Metric::plain("forwarded_per_second", "forwarded", Unit::PerSecond);
 static SENT: Metric = Metric::plain("sent", "sent by publishers", Unit::Count);
 static EXPECTED: Metric = Metric::plain("expected", "due at subscribers", Unit::Count);
-static RECEIVED: Metric = Metric::plain("received", "received", Unit::Count);
-static LOST: Metric = Metric::plain("lost", "lost", Unit::Count);
-static LOSS: Metric = Metric::plain("loss", "loss", Unit::Share);
-static DUPLICATES: Metric = Metric::plain("duplicates", "duplicates", Unit::Count);
-static REORDERED: Metric = Metric::plain("reordered", "reordered", Unit::Count);
-static CORRUPTED: Metric = Metric::plain("corrupted", "corrupted", Unit::Count);
 static LAYERS: [Metric; 3] = [
-    Metric::plain("received_large", "  of the largest layer", Unit::Count),
-    Metric::plain("received_middle", "  of the middle layer", Unit::Count),
-    Metric::plain("received_small", "  of the smallest layer", Unit::Count),
+    Metric::plain("received_large", "received of the largest layer", Unit::Count),
+    Metric::plain("received_middle", "received of the middle layer", Unit::Count),
+    Metric::plain("received_small", "received of the smallest layer", Unit::Count),
 ];
-static P50: Metric = Metric::compared("latency_p50_us", "latency p50", Unit::Us);
-static P99: Metric = Metric::compared("latency_p99_us", "latency p99", Unit::Us);
-static P999: Metric = Metric::compared("latency_p99_9_us", "latency p99.9", Unit::Us);
-static MAX: Metric = Metric::plain("latency_max_us", "latency max", Unit::Us);
 static JOIN_P50: Metric = Metric::compared("join_p50_us", "join p50", Unit::Us);
 static JOIN_P99: Metric = Metric::compared("join_p99_us", "join p99", Unit::Us);
 static FIRST_P50: Metric =
@@ -44,8 +30,9 @@ static MEMORY: Metric =
     Metric::compared("pss_bytes_per_participant", "memory per participant", Unit::Bytes);
 static CLIENT_COST: Metric =
     Metric::plain("client_us_per_packet", "client's cost per packet", Unit::Us);
-static HELD: Metric = Metric::plain("client_held_back", "not sent by the client", Unit::Count);
-static DROPS: Metric = Metric::plain("client_receive_drops", "dropped by the client", Unit::Count);
+
+const UNKNOWN: &str = "no processor time of the server: it is measured with --pid, or when \
+                       millrace-bench starts the server itself";
 
 /// A run's raw results, as far as it came.
 #[derive(Default)]
@@ -132,55 +119,20 @@ impl Measured {
         let client = cost.client_cores() * seconds * 1e6;
         sample.push(&CLIENT_COST, client / tally.received.max(1) as f64);
         sample.push(&FORWARDED, tally.received as f64 / seconds);
-        for (metric, value) in [
-            (&SENT, self.sent),
-            (&EXPECTED, tally.sent),
-            (&RECEIVED, tally.received),
-            (&LOST, tally.lost()),
-            (&DUPLICATES, tally.duplicates),
-            (&REORDERED, tally.reordered),
-            (&CORRUPTED, tally.corrupted),
-        ] {
-            sample.push(metric, value as f64);
-        }
-        sample.push(&LOSS, tally.loss());
+        sample.push(&SENT, self.sent as f64);
+        sample.push(&EXPECTED, tally.sent as f64);
         if by_layer[1..].iter().any(|&count| count > 0) {
             for (metric, &count) in LAYERS.iter().zip(by_layer) {
                 sample.push(metric, count as f64);
             }
         }
-        for (metric, quantile) in [(&P50, 0.5), (&P99, 0.99), (&P999, 0.999), (&MAX, 1.0)] {
-            sample.push(metric, tally.latency.value_at_quantile(quantile) as f64 / 1e3);
-        }
-        sample.push(&HELD, self.held_back as f64);
-        sample.push(&DROPS, *drops as f64);
-        sample.latency = Some(tally.latency.clone());
-        sample.notes = self.notes(cost, load);
-    }
-
-    fn notes(&self, cost: &Cost, load: &Load) -> Vec<String> {
-        let mut notes = Vec::new();
-        if cost.client_cores() > CLIENT_BUSY * f64::from(load.client_threads) {
-            notes.push(
-                "the clients were the limit, their processors full: loss and latency are theirs; \
-                 CPU per packet holds. Try more --client-threads, or fewer subscribers",
-            );
-        }
-        if self.outcome.drops > 0 {
-            notes.push("the clients' buffers ran over: loss is theirs, not the server's");
-        }
-        let due = (self.sent + self.held_back) as f64;
-        if (self.sent as f64) < SENT_MIN * due {
-            notes.push("the clients did not get their processor when packets were due");
-        }
+        packets::push_tally(tally, sample);
+        let Self { sent, held_back, .. } = *self;
+        let threads = load.client_threads;
+        Clients { threads, sent, held_back, drops: *drops }.push(cost, sample);
         if cost.server.is_none() {
-            notes.push(
-                "no processor time of the server: it is measured with --pid, or when \
-                 millrace-bench starts the server itself",
-            );
+            sample.notes.push(UNKNOWN.to_owned());
         }
-
-        notes.into_iter().map(str::to_owned).collect()
     }
 }
 

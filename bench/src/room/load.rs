@@ -97,7 +97,7 @@ fn parse_payload_bytes(text: &str) -> Result<usize, String> {
 }
 
 impl Load {
-    /// An error if this cannot be done by such a join, or with so few descriptors.
+    /// An error if this cannot be done by such a join, or with so few descriptors and ports.
     pub(super) fn check(&self, join: Join) -> Result<()> {
         let plain = self.scenario == Scenario::Webinar && !self.simulcast;
         if self.clients == Clients::Str0m && (join != Join::Livekit || !plain) {
@@ -126,7 +126,9 @@ impl Load {
             bail!("--scenario meeting needs --subscribers 2 or more: each sends to the others");
         }
 
-        limits::provide_descriptors(self.descriptors())
+        limits::provide_descriptors(self.descriptors())?;
+        // Media to and fro; signalling's connections have the ports of TCP.
+        limits::provide_ports(self.cast().participants.len() as u64 * 2)
     }
 
     /// Descriptors that clients take: of a participant signalling and media to and fro, and for

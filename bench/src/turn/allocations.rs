@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// Allocations made before: the server's pools and tables are there.
-const FIRST: usize = 64;
+pub(super) const FIRST: usize = 64;
 /// Clients that ask at one time.
 const WAVE: usize = 256;
 /// Time for the server to come to rest.

@@ -129,6 +129,15 @@ impl Measured {
         }
     }
 
+    /// Allocations that it makes.
+    pub(super) fn allocations(&self) -> u64 {
+        match self {
+            Self::Load(scenario, _) | Self::Saturation(scenario) => scenario.allocations() as u64,
+            Self::Allocations(_, count) => *count as u64 + allocations::FIRST as u64,
+            Self::Flood(_) => 0,
+        }
+    }
+
     /// Descriptors that it takes, in the process of the clients or in that of the server: `ours`
     /// has three quarters of its own for relayed addresses, the others for connections and files.
     pub(super) fn descriptors(&self, ours: bool) -> u64 {

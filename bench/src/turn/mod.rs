@@ -68,6 +68,7 @@ pub(crate) fn experiments(
     let measured = measured(args);
     let needed = measured.iter().map(|m| m.descriptors(ours)).max().unwrap_or(0);
     limits::provide_descriptors(needed)?;
+    provide_ports(args, &measured)?;
 
     Ok(measured
         .into_iter()
@@ -77,6 +78,21 @@ pub(crate) fn experiments(
             Box::new(TurnExperiment { args, cpus, measured, subjects }) as Box<_>
         })
         .collect())
+}
+
+/// Ports of the clients, who have one address towards a server elsewhere, or those that a server
+/// of ours relays from.
+fn provide_ports(args: &Args, measured: &[Measured]) -> Result<()> {
+    let allocations = measured.iter().map(Measured::allocations).max().unwrap_or(0);
+    if args.server.is_some_and(|server| !server.ip().is_loopback()) {
+        return limits::provide_ports(allocations);
+    }
+    let is_told = args.settings.iter().any(|setting| setting.starts_with("turn.relay_"));
+    if args.server.is_some() || is_told {
+        return Ok(());
+    }
+
+    limits::check_relayed_ports(allocations)
 }
 
 fn measured(args: &Args) -> Vec<Measured> {
