@@ -4,7 +4,7 @@
 #[path = "../../ebpf/loader/tests/lab/mod.rs"]
 mod lab;
 
-use ebpf_common::steer::{Datagram, shard_of_check};
+use ebpf_common::steer::{Datagram, Kind, shard_of_check};
 use ebpf_loader::{Action, Binding, BindingKey, Mode, Offload};
 use lab::{CLIENT_MAC, Frame, Lab, PEER_MAC, RELAY_MAC, RELAY_MAC_2, TO_CLIENT, TO_PEER};
 use lab::{address, options, parse, payload};
@@ -247,6 +247,19 @@ fn the_kernel_reads_the_shard_out_of_a_check_as_the_shards_do() {
         let read = shard_of_check(&Bytes(&broken));
         let home = ice::home(&broken);
         assert!(home.is_none() || read.is_none() || read == home, "{broken:?}");
+    }
+}
+
+#[test]
+fn the_kernel_tells_turn_from_media_as_the_shards_do() {
+    for first in 0..=255 {
+        let expected = match relay_wire::Kind::of(&[first, 0]) {
+            relay_wire::Kind::Stun | relay_wire::Kind::Channel => Kind::Turn,
+            relay_wire::Kind::Dtls | relay_wire::Kind::Rtp | relay_wire::Kind::Rtcp => Kind::Media,
+            // Dropped, wherever it goes.
+            relay_wire::Kind::Unknown => continue,
+        };
+        assert_eq!(Kind::of(first), expected, "{first}");
     }
 }
 

@@ -1,5 +1,5 @@
-//! Which shard a datagram is for: that of its flow, or the one that the user name fragment of an
-//! ICE check names (RFC 8445, section 7.2.2). A wrong guess costs a hand-over, no more.
+//! Which shard a datagram is for: the one that the user name fragment of an ICE check names (RFC
+//! 8445, section 7.2.2), else that of its flow. A wrong guess costs a hand-over, no more.
 
 use crate::bytes::part;
 
@@ -21,6 +21,33 @@ const ATTRIBUTES_MAX: u32 = 8;
 /// Characters of our user name fragments; the first two are the shard's number.
 const UFRAG_LEN: usize = 10;
 
+/// Which of the datagrams between two addresses make a flow. Browsers have media and TURN on one
+/// socket, and perhaps at two shards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// DTLS, RTP and RTCP.
+    Media,
+    /// ChannelData, and STUN that is no ICE check.
+    Turn,
+}
+
+impl Kind {
+    /// The kind of a datagram that begins with this byte (RFC 7983, section 7).
+    #[inline(always)]
+    pub fn of(first: u8) -> Self {
+        if matches!(first, 0..=3 | 64..=127) { Self::Turn } else { Self::Media }
+    }
+
+    /// What a flow's key has in place of a channel.
+    #[inline(always)]
+    pub fn channel(self) -> [u8; 2] {
+        match self {
+            Self::Media => [0, 0],
+            Self::Turn => [0, 1],
+        }
+    }
+}
+
 /// A datagram of which parts can be copied.
 pub trait Datagram {
     /// `N` bytes from this offset of the UDP payload.
@@ -31,7 +58,7 @@ pub trait Datagram {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Choice {
-    /// The flow is bound to it.
+    /// Its flow is bound to it.
     Flow,
     /// An ICE check names it.
     Check,

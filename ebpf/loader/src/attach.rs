@@ -33,6 +33,8 @@ pub struct Options {
     pub pins: Option<PathBuf>,
     /// Room in the maps; pinned ones keep theirs.
     pub bindings_max: u32,
+    /// Flows that there is room for, which are brought to a shard's CPU.
+    pub flows_max: u32,
 }
 
 /// A program that is loaded and attached.
@@ -55,7 +57,7 @@ pub(crate) fn attach(options: &Options) -> Result<Attached, AttachError> {
         options.interfaces.iter().map(find).collect::<Result<_, _>>()?;
     let pins = options.pins.as_deref().map(Pins::open).transpose()?;
     enable_route_lookups()?;
-    let mut ebpf = load(options.bindings_max, pins.as_ref())?;
+    let mut ebpf = load(options, pins.as_ref())?;
     let mut maps = Maps::take(&mut ebpf)?;
     tell_ways(&interfaces, &mut maps)?;
     let program = program_mut(&mut ebpf)?;
@@ -76,20 +78,24 @@ const CAPABILITIES: [(u32, &str); 3] =
 const CAP_SYS_ADMIN: u32 = 21;
 
 pub(crate) fn check_capabilities() -> Result<(), AttachError> {
-    let status = fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
-    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-    let bits = effective.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(0);
-    let has = |bit: u32| bits & 1 << bit != 0;
-    let missing: Vec<&str> = CAPABILITIES
-        .iter()
-        .filter(|(bit, _)| !(has(*bit) || *bit >= 38 && has(CAP_SYS_ADMIN)))
-        .map(|(_, name)| *name)
-        .collect();
+    let missing = missing_capabilities();
     if missing.is_empty() {
         return Ok(());
     }
 
     Err(AttachError::Capability { missing: missing.join(", ") })
+}
+
+/// Names of the capabilities that the process lacks.
+pub(crate) fn missing_capabilities() -> Vec<&'static str> {
+    let status = fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let bits = effective.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(0);
+    let has = |bit: u32| bits & 1 << bit != 0;
+    let missing =
+        CAPABILITIES.iter().filter(|(bit, _)| !(has(*bit) || *bit >= 38 && has(CAP_SYS_ADMIN)));
+
+    missing.map(|(_, name)| *name).collect()
 }
 
 /// Routes are looked up as if packets came from the loopback interface, which must be allowed to
@@ -112,8 +118,8 @@ fn enable_route_lookups() -> Result<(), AttachError> {
     Ok(())
 }
 
-fn load(bindings_max: u32, pins: Option<&Pins>) -> Result<Ebpf, AttachError> {
-    let slots = bindings_max.saturating_mul(2).max(2);
+fn load(options: &Options, pins: Option<&Pins>) -> Result<Ebpf, AttachError> {
+    let slots = options.bindings_max.saturating_mul(2).max(2);
     let mut loader = EbpfLoader::new();
     loader
         .map_max_entries("FLOWS", slots)
@@ -121,7 +127,7 @@ fn load(bindings_max: u32, pins: Option<&Pins>) -> Result<Ebpf, AttachError> {
         .map_max_entries("COUNTERS", slots)
         .map_max_entries("METERS", slots.saturating_add(2))
         .map_max_entries("RECORDS", slots)
-        .map_max_entries("STEERED", slots)
+        .map_max_entries("STEERED", options.flows_max.max(1))
         .map_max_entries("CPUS", cpus());
     if let Some(pins) = pins {
         for map in MAPS {
@@ -129,7 +135,7 @@ fn load(bindings_max: u32, pins: Option<&Pins>) -> Result<Ebpf, AttachError> {
         }
     }
 
-    loader.load(OBJECT).map_err(refused_maps)
+    loader.load(OBJECT).map_err(|error| refused_maps(&error))
 }
 
 /// How many CPUs this machine may have.
@@ -137,18 +143,20 @@ fn cpus() -> u32 {
     aya::util::nr_cpus().map_or(1, |count| count as u32)
 }
 
-pub(crate) fn refused_maps(error: EbpfError) -> AttachError {
-    match error {
-        EbpfError::MapError(MapError::CreateError { io_error, .. })
-            if matches!(
-                io_error.raw_os_error(),
-                Some(libc::ENOMEM | libc::EPERM | libc::E2BIG)
-            ) =>
-        {
-            AttachError::Memory(io_error)
-        }
-        other => AttachError::Kernel(one_line(&other)),
+pub(crate) fn refused_maps(error: &EbpfError) -> AttachError {
+    match no_memory(error) {
+        Some(errno) => AttachError::Memory(io::Error::from_raw_os_error(errno)),
+        None => AttachError::Kernel(one_line(error)),
     }
+}
+
+/// What the kernel said, if it refused a map for its size.
+pub(crate) fn no_memory(error: &EbpfError) -> Option<i32> {
+    let EbpfError::MapError(MapError::CreateError { io_error, .. }) = error else { return None };
+
+    io_error
+        .raw_os_error()
+        .filter(|errno| matches!(*errno, libc::ENOMEM | libc::EPERM | libc::E2BIG))
 }
 
 fn refused_program(error: &ProgramError) -> AttachError {

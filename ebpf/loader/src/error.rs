@@ -77,6 +77,33 @@ pub enum AttachError {
     },
 }
 
+/// Why datagrams cannot be brought to their shard's socket: one line that says what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum SteerError {
+    /// The process lacks capabilities.
+    #[error(
+        "xdp.steer: the process lacks {missing}: run it as root, or grant \
+         AmbientCapabilities=CAP_BPF CAP_NET_ADMIN CAP_PERFMON in the systemd unit, or set \
+         xdp.steer = false"
+    )]
+    Capability {
+        /// Their names.
+        missing: String,
+    },
+    /// The kernel lacks something, or its verifier refuses the program.
+    #[error(
+        "xdp.steer: this kernel does not take the program ({0}); Linux 6.1 or newer is needed, \
+         with CONFIG_BPF_SYSCALL, or set xdp.steer = false"
+    )]
+    Kernel(String),
+    /// No memory for the maps.
+    #[error(
+        "xdp.steer: no memory for the kernel's maps ({0}); raise LimitMEMLOCK in the systemd \
+         unit, or lower xdp.flows_max"
+    )]
+    Memory(io::Error),
+}
+
 /// Why a binding stays with the process's own path.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {

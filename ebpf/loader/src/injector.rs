@@ -38,7 +38,7 @@ impl Injector {
         let short = || AttachError::Kernel(format!("frames have at least {FRONT} bytes"));
         let interface = Interface::find(interface)?;
         let front: &[u8; FRONT] = frame.first_chunk().ok_or_else(short)?;
-        let mut ebpf = EbpfLoader::new().load(OBJECT).map_err(refused_maps)?;
+        let mut ebpf = EbpfLoader::new().load(OBJECT).map_err(|error| refused_maps(&error))?;
         let missing = || AttachError::Kernel("the object lacks its program".to_owned());
         let map = ebpf.map_mut("FRAME").ok_or_else(missing)?;
         let mut fronts: Array<_, [u8; FRONT]> = map.try_into().map_err(|_| missing())?;

@@ -21,11 +21,12 @@ mod ways;
 
 pub use attach::{Mode, Options};
 pub use binding::{Binding, BindingKey, Counted, Traffic};
-pub use error::{AttachError, BindError};
+pub use ebpf_common::steer::{Choice, Kind};
+pub use error::{AttachError, BindError, SteerError};
 pub use injector::Injector;
 pub use offload::{Offload, REFRESH_EVERY};
 pub use pins::detach_all;
-pub use steering::Steering;
+pub use steering::{Flow, Steering};
 pub use test_run::{Action, Ran};
 pub use ways::Way;
 

@@ -1,9 +1,7 @@
 //! Bringing datagrams to the CPU of the shard that they are for, before the stack has seen them.
 
-use crate::binding::flow_key;
-use crate::{AttachError, BindError, Offload};
+use crate::{AttachError, BindError, Flow, Offload};
 use std::io;
-use std::net::SocketAddr;
 
 impl Offload {
     /// Has datagrams that the kernel does not relay brought to the CPU of the shard that has bound
@@ -23,18 +21,13 @@ impl Offload {
     ///
     /// # Errors
     /// A full map, or what the kernel says: then they stay where they come in.
-    pub fn steer(
-        &mut self,
-        remote: SocketAddr,
-        local: SocketAddr,
-        shard: u16,
-    ) -> Result<(), BindError> {
-        self.maps.steer(&flow_key(remote, local, 0), shard.into())
+    pub fn steer(&mut self, flow: &Flow, shard: u16) -> Result<(), BindError> {
+        self.maps.steer(&flow.key(), shard.into())
     }
 
     /// Leaves a flow's datagrams where they come in.
-    pub fn unsteer(&mut self, remote: SocketAddr, local: SocketAddr) {
-        self.maps.unsteer(&flow_key(remote, local, 0));
+    pub fn unsteer(&mut self, flow: &Flow) {
+        self.maps.unsteer(&flow.key());
     }
 
     /// Datagrams by what chose their CPU: label and count.

@@ -2,7 +2,7 @@
 
 mod lab;
 
-use ebpf_loader::{Mode, Offload, Steering};
+use ebpf_loader::{Flow, Kind, Mode, Offload, Steering};
 use lab::{Lab, Namespace, TO_CLIENT, address, options};
 use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, SockaddrStorage, sockopt};
 use std::collections::BTreeMap;
@@ -81,23 +81,35 @@ fn steers(server: &str, other: &str) {
     let from = client.local_addr().expect("bound");
     let send = |datagram: &[u8]| receiver(&client, sockets, datagram);
 
+    let media = Flow { remote: from, local: server, kind: Kind::Media };
+    let turn = Flow { kind: Kind::Turn, ..media };
+    let (channel_data, refresh) = ([0x40; 30], [0, 4, 0, 0, 0x21, 0x12, 0xa4, 0x42]);
+
     let by_hash = send(&[0x80; 30]);
     for (shard, digit) in ["0", "1", "2"].into_iter().enumerate() {
         assert_eq!(send(&check(&format!("0{digit}abcdefgh:them"))), shard, "an ICE check");
         assert_eq!(receiver(&client, others, &check(&format!("0{digit}abcdefgh:t"))), shard);
-        steering.bind(from, server, shard as u16).expect("room");
+        let other = (shard + 1) % SHARDS;
+        steering.bind(&media, shard as u16).expect("room");
+        steering.bind(&turn, other as u16).expect("room");
         assert_eq!(send(&[0x80; 30]), shard, "a bound flow");
-        assert_eq!(send(&[]), shard, "of which even nothing comes");
-        assert_eq!(send(&check("00abcdefgh:them")), shard, "the flow is stronger than a check");
-        steering.unbind(from, server);
+        assert_eq!(send(&[22; 30]), shard, "DTLS is media");
+        assert_eq!(send(&channel_data), other, "TURN's is another one");
+        assert_eq!(send(&refresh), other, "to which requests belong");
+        assert_eq!(send(&check("00abcdefgh:them")), 0, "a check is stronger than a flow");
+        steering.unbind(&media);
+        assert_eq!(send(&[0x80; 30]), by_hash);
+        steering.unbind(&turn);
+        assert_eq!(send(&channel_data), by_hash);
     }
     let nobodys = ["07abcdefgh:them", "zzabcdefgh:them", "01abcdefghi:them", "01:them", "0"];
     for username in nobodys {
         assert_eq!(send(&check(username)), by_hash, "{username}");
     }
     assert_eq!(send(&check("01abcdefgh:them")[..30]), by_hash, "half a check");
+    assert_eq!(send(&[]), by_hash, "nothing at all");
     let choices: BTreeMap<_, _> = steering.choices().expect("counters").into_iter().collect();
-    let expected = [("check", 6), ("flow", 9), ("hash", 6), ("missing", 1)];
+    let expected = [("check", 9), ("flow", 12), ("hash", 13), ("missing", 1)];
     assert_eq!(choices, BTreeMap::from(expected));
 }
 
@@ -118,10 +130,14 @@ fn a_full_map_is_told() {
         let local = sockets[0].local_addr().unwrap();
         let borrowed = sockets.iter().map(|each| each.as_fd()).collect();
         let mut steering = Steering::attach(&[(local, borrowed)], 1).unwrap();
-        let remote = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
-        steering.bind(remote(1), local, 1).unwrap();
-        steering.bind(remote(1), local, 2).expect("the same flow");
-        let full = steering.bind(remote(2), local, 1).unwrap_err();
+        let flow = |port: u16| Flow {
+            remote: SocketAddr::from(([127, 0, 0, 1], port)),
+            local,
+            kind: Kind::Media,
+        };
+        steering.bind(&flow(1), 1).unwrap();
+        steering.bind(&flow(1), 2).expect("the same flow");
+        let full = steering.bind(&flow(2), 1).unwrap_err();
         assert!(matches!(full, ebpf_loader::BindError::Full), "{full}");
     });
 }
@@ -165,21 +181,26 @@ fn places(mode: Mode) {
             assert_eq!(&buffer[..len], datagram);
             cpu_of(&socket)
         };
+        let media = Flow { remote: from, local: server, kind: Kind::Media };
+        let turn = Flow { kind: Kind::Turn, ..media };
         send(&[0x80; 30]);
         offload.place_shards(&placed).expect("CPUs that are there");
         for _ in 0..5 {
             for (shard, cpu) in placed.iter().enumerate() {
                 assert_eq!(send(&check(&format!("0{shard}abcdefgh:them"))), *cpu, "an ICE check");
-                offload.steer(from, server, shard as u16).expect("room");
+                offload.steer(&media, shard as u16).expect("room");
                 assert_eq!(send(&[0x80; 30]), *cpu, "a flow");
-                offload.unsteer(from, server);
+                offload.unsteer(&media);
+                offload.steer(&turn, shard as u16).expect("room");
+                assert_eq!(send(&[0x40; 30]), *cpu, "ChannelData that is not relayed here");
+                offload.unsteer(&turn);
             }
         }
         send(&[0x80; 30]);
         send(&check("0vabcdefgh:them"));
         let choices: BTreeMap<_, _> = offload.choices().expect("counters").into_iter().collect();
         let each = u64::from(cpus) * 5;
-        assert_eq!((choices["check"], choices["flow"]), (each, each));
+        assert_eq!((choices["check"], choices["flow"]), (each, 2 * each));
         assert_eq!((choices["hash"], choices["missing"]), (1, 1));
         assert!(offload.place_shards(&[9_999]).is_err(), "no such CPU");
     });

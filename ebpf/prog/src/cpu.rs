@@ -22,7 +22,7 @@ pub fn bring(ctx: *mut xdp_md) -> u32 {
         return XDP_PASS;
     }
     let payload = Payload { ctx, at: datagram.front_len.into() };
-    let (shard, choice) = owner(&payload, &key);
+    let (shard, choice) = owner(&payload, &mut key);
     if choice == Choice::Hash {
         tally(choice);
         return XDP_PASS;

@@ -7,7 +7,7 @@ use aya_ebpf::helpers::generated::{bpf_skb_load_bytes, bpf_skb_load_bytes_relati
 use aya_ebpf::macros::sk_reuseport;
 use aya_ebpf::programs::SkReuseportContext;
 use core::mem::MaybeUninit;
-use ebpf_common::steer::{Choice, Datagram, shard_of_check};
+use ebpf_common::steer::{Choice, Datagram, Kind, shard_of_check};
 use ebpf_common::{FlowKey, ipv4_mapped};
 
 /// Bytes of a UDP header: what the context's data begins with.
@@ -18,16 +18,20 @@ const FROM_IP: u32 = 1;
 
 const ETHERTYPE_IPV4: u16 = 0x0800;
 
-/// Whose a datagram is, and why; with `Hash` it is anybody's.
+/// Whose a datagram between these addresses is, and why; with `Hash` it is anybody's.
 #[inline(always)]
-pub fn owner(datagram: &impl Datagram, key: &FlowKey) -> (u32, Choice) {
-    // SAFETY: four bytes, read at once.
-    if let Some(shard) = unsafe { maps::STEERED.get(key) } {
-        return (*shard, Choice::Flow);
+pub fn owner(datagram: &impl Datagram, key: &mut FlowKey) -> (u32, Choice) {
+    let Some([first]) = datagram.load(0) else { return (0, Choice::Hash) };
+    let kind = Kind::of(first);
+    if kind == Kind::Turn
+        && let Some(shard) = shard_of_check(datagram)
+    {
+        return (shard.into(), Choice::Check);
     }
-
-    match shard_of_check(datagram) {
-        Some(shard) => (shard.into(), Choice::Check),
+    key.channel = kind.channel();
+    // SAFETY: four bytes, read at once.
+    match unsafe { maps::STEERED.get(&*key) } {
+        Some(shard) => (*shard, Choice::Flow),
         None => (0, Choice::Hash),
     }
 }
@@ -57,13 +61,14 @@ fn choose(ctx: &SkReuseportContext) -> Choice {
     if !datagram.key(&mut key) {
         return Choice::Hash;
     }
-    let (shard, choice) = owner(&datagram, &key);
+    let (shard, choice) = owner(&datagram, &mut key);
     if choice == Choice::Hash {
         return choice;
     }
     // Where a group's sockets begin is told by their address.
     key.remote = [0; 16];
     key.remote_port = [0; 2];
+    key.channel = [0; 2];
     // SAFETY: as above; the loader changes it only before the program is attached.
     let Some(group) = (unsafe { maps::GROUPS.get(&key) }) else { return Choice::Missing };
     let [first, shards] = *group;

@@ -146,6 +146,7 @@ pub(crate) fn config_for_tests() -> Config {
         turn: crate::TurnSettings::default(),
         streams: crate::StreamLimits::default(),
         xdp: None,
+        steer: crate::SteerSettings::default(),
     }
 }
 

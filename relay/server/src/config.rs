@@ -1,6 +1,6 @@
 //! What the operator can choose about the media plane.
 
-use crate::{StreamLimits, TurnSettings, XdpSettings};
+use crate::{SteerSettings, StreamLimits, TurnSettings, XdpSettings};
 use relay_shard::{DtlsVersions, Limits};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -31,6 +31,8 @@ pub struct Config {
     pub streams: StreamLimits,
     /// How the kernel relays bound channels; `None`: it does not.
     pub xdp: Option<XdpSettings>,
+    /// How the kernel finds the shard that a datagram is for.
+    pub steer: SteerSettings,
 }
 
 /// How datagrams are moved.

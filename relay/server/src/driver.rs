@@ -74,7 +74,7 @@ pub(crate) struct Shared {
     pub(crate) snapshots: Arc<Snapshots>,
     pub(crate) failed: Failed,
     pub(crate) stop: Arc<AtomicBool>,
-    /// Where the kernel's maps are fed from, if it relays.
+    /// Where the kernel's maps are fed from, if it relays or steers.
     pub(crate) steering: Option<Arc<Inbox>>,
 }
 
@@ -353,9 +353,11 @@ impl<I: Io> Driver<I> {
             Event::Control(message) => (shared.events)(message),
             Event::FlowBound(path) => {
                 tell(shared, *index, |owner| Letter::Bound { path, owner });
+                self.tell_steering(event);
             }
             Event::FlowUnbound(path) => {
                 tell(shared, *index, |owner| Letter::Unbound { path, owner });
+                self.tell_steering(event);
             }
             Event::RelayOpen(relayed) => self.opening.push_back(relayed),
             Event::RelayClose(relayed) => self.closing.push_back(relayed),
@@ -363,11 +365,13 @@ impl<I: Io> Driver<I> {
             Event::ChannelBound(_)
             | Event::ChannelUnbound(_)
             | Event::AllocationStands(_)
-            | Event::AllocationEnded(_) => {
-                if let Some(steering) = &shared.steering {
-                    steering.tell(*index, event);
-                }
-            }
+            | Event::AllocationEnded(_) => self.tell_steering(event),
+        }
+    }
+
+    fn tell_steering(&self, event: Event) {
+        if let Some(steering) = &self.shared.steering {
+            steering.tell(self.index, event);
         }
     }
 

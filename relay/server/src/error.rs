@@ -133,6 +133,9 @@ pub enum StartError {
     /// The kernel cannot relay.
     #[error(transparent)]
     Xdp(#[from] ebpf_loader::AttachError),
+    /// The kernel cannot choose sockets.
+    #[error(transparent)]
+    Steer(#[from] ebpf_loader::SteerError),
     /// The shard's logic refuses its configuration.
     #[error("media: {0}; remove dtls.pem from the data directory to get a new certificate")]
     Shard(String),

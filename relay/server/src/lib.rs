@@ -46,6 +46,6 @@ pub use relay::{Relay, start};
 pub use relay_shard::{AllocationInfo, DtlsVersions, Limits, Selector, Via};
 pub use relay_wire::Network;
 pub use router::Events;
-pub use steering::{XdpMode, XdpSettings, detach};
+pub use steering::{SteerSettings, XdpMode, XdpSettings, detach};
 pub use streams::StreamLimits;
 pub use turn::{Quotas, TurnSettings};

@@ -34,7 +34,7 @@ pub(crate) enum Letter {
     CloseRooms { rooms: Vec<RoomId>, done: Sender<()> },
     /// TURN has new settings.
     Reconfigure(Box<TurnConfig>),
-    /// Steering lost events of TURN: tell it everything.
+    /// Steering lost events: tell it everything.
     Retell,
     /// What the kernel relayed since it was told last.
     Offloaded(Vec<Offloaded>),

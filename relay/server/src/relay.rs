@@ -12,7 +12,7 @@ use crate::opening::{self, Opened};
 use crate::router::{Events, Router};
 use crate::snapshot::Snapshots;
 use crate::sockets::Sockets;
-use crate::steering::{Inbox, Prepared, Steering, XdpCounters};
+use crate::steering::{Counters, Inbox, Prepared, Steering};
 use crate::streams::{CertificateWatch, Streams};
 use crate::turn::{Desk, Surroundings};
 use crate::uring::Uring;
@@ -46,7 +46,7 @@ pub struct Relay {
     certificate: Option<Arc<CertificateWatch>>,
     /// Ends after the shards, whose last events it still takes.
     steering: Option<Steering>,
-    xdp: Arc<Mutex<XdpCounters>>,
+    steered: Arc<Mutex<Counters>>,
 }
 
 /// What one shard's thread needs; sent to it before it starts.
@@ -88,7 +88,8 @@ pub fn start(config: &Config, events: Events) -> Result<Relay, StartError> {
     let wakes = wakes(shards).map_err(|error| StartError::Socket { address: listen[0], error })?;
     let mailboxes: Vec<_> = wakes.iter().cloned().map(Mailbox::new).collect();
     let (desk, turn) = Desk::new(mailboxes.clone(), surroundings, &config.turn)?;
-    let prepared = config.xdp.as_ref().map(Prepared::new).transpose()?;
+    let places: Vec<usize> = cpus.iter().copied().cycle().take(shards.into()).collect();
+    let prepared = Prepared::new(config, sockets.iter().map(|(sockets, _)| sockets), &places)?;
     let mut shared = shared(config, mailboxes, Arc::new(desk), events);
     shared.steering = prepared.as_ref().map(|_| Arc::new(Inbox::new(shards)));
     let mut relay = Relay {
@@ -101,10 +102,10 @@ pub fn start(config: &Config, events: Events) -> Result<Relay, StartError> {
         limits: config.limits,
         certificate: certificate.map(Arc::new),
         steering: None,
-        xdp: Arc::default(),
+        steered: Arc::default(),
     };
     let standing = relay.steer(prepared)?;
-    relay.spawn(config, &turn, &identity, sockets, &cpus, standing)?;
+    relay.spawn(config, &turn, &identity, sockets, &places, standing)?;
     tracing::info!(shards, listen = ?relay.listen, candidates = ?relay.candidates, "media is up");
 
     Ok(relay)
@@ -120,7 +121,7 @@ impl Relay {
 
     /// The metrics of all shards, for a registry.
     pub fn collector(&self) -> RelayCollector {
-        RelayCollector::new(self.shared.snapshots.clone(), self.limits, self.xdp.clone())
+        RelayCollector::new(self.shared.snapshots.clone(), self.limits, self.steered.clone())
     }
 
     /// Resolves when a shard dies: the process should then end with an error, to be restarted.
@@ -153,7 +154,7 @@ impl Relay {
         drop(self);
     }
 
-    /// Starts steering, if the kernel is to relay; what each shard is to go on with.
+    /// Starts steering, if there is any; what each shard is to go on with.
     fn steer(&mut self, prepared: Option<Prepared>) -> Result<Vec<Vec<Standing>>, StartError> {
         let (shards, shared) = (self.shards(), &self.shared);
         let (Some(mut prepared), Some(inbox)) = (prepared, &shared.steering) else {
@@ -161,7 +162,7 @@ impl Relay {
         };
         let standing = prepared.shares(shards);
         let (mailboxes, failed) = (shared.mailboxes.clone(), shared.failed.clone());
-        let steering = prepared.start(inbox.clone(), mailboxes, self.xdp.clone(), failed);
+        let steering = prepared.start(inbox.clone(), mailboxes, self.steered.clone(), failed);
         let failed = |error| StartError::Shard(format!("steering does not start: {error}"));
         self.steering = Some(steering.map_err(failed)?);
 
@@ -192,8 +193,8 @@ impl Relay {
                 ready,
             };
             let seat = Seat { io, shard, sockets, place };
-            let cpu = cpus[usize::from(index) % cpus.len()];
-            let thread = LocalExecutorBuilder::new(Placement::Fixed(cpu))
+            let cpu = Placement::Fixed(cpus[usize::from(index)]);
+            let thread = LocalExecutorBuilder::new(cpu)
                 .name("media")
                 .io_memory(64 << 10)
                 .spawn(move || seat.run())

@@ -12,7 +12,7 @@ use socket2::Socket;
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::time::{Duration, Instant};
 
 /// Errors that may wait for the shard.
@@ -85,6 +85,13 @@ impl Sockets {
     /// The media addresses.
     pub(crate) fn locals(&self) -> impl Iterator<Item = SocketAddr> + '_ {
         self.bound.iter().map(|bound| bound.local)
+    }
+
+    /// The socket of a media address.
+    pub(crate) fn media_socket(&self, local: SocketAddr) -> Option<BorrowedFd<'_>> {
+        let bound = self.bound.iter().find(|bound| bound.local == local)?;
+
+        Some(bound.socket.as_fd())
     }
 
     /// The sockets of media addresses.

@@ -163,6 +163,25 @@ fn a_ninth_path_takes_the_place_of_the_one_that_was_silent_longest() {
     assert_eq!(unbound, vec![&Event::FlowUnbound(path(5001))]);
 }
 
+#[test]
+fn who_knows_nothing_is_told_the_paths_that_are_left() {
+    let (mut world, opened) = admitted();
+    for port in 5000..5009 {
+        world.check(path(port), &Check::of(&opened));
+        world.sleep(Duration::from_millis(10));
+    }
+    world.events.clear();
+    world.shard.retell(&mut world.out);
+    let mut told: Vec<Event> = world.out.events.drain(..).collect();
+    told.sort_by_key(|event| format!("{event:?}"));
+    let left = (5000..5009).filter(|port| *port != 5001);
+    assert_eq!(told, left.map(|port| Event::FlowBound(path(port))).collect::<Vec<_>>());
+
+    world.command(Command::Close(TRANSPORT));
+    world.shard.retell(&mut world.out);
+    assert_eq!(world.out.events, []);
+}
+
 fn bound(world: &World) -> usize {
     world.events.iter().filter(|event| matches!(event, Event::FlowBound(_))).count()
 }

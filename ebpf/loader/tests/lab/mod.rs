@@ -90,7 +90,7 @@ fn text(mac: [u8; 6]) -> String {
 pub(crate) fn options(interfaces: &[&str], mode: Mode) -> Options {
     let interfaces = interfaces.iter().map(|name| (*name).to_owned()).collect();
 
-    Options { interfaces, mode, pins: None, bindings_max: 100 }
+    Options { interfaces, mode, pins: None, bindings_max: 100, flows_max: 100 }
 }
 
 /// The address of a client (1) or a peer (2), or of the relay on that side.

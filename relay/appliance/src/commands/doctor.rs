@@ -14,6 +14,7 @@ pub(super) fn run(config: &Config, as_json: bool) -> anyhow::Result<()> {
         relay_ports: config.turn.relay_ports.clone(),
         xdp_interfaces: config.xdp.interfaces.clone(),
         xdp_driver: config.xdp.mode == XdpMode::Driver,
+        steer: config.steer()?,
     });
     let text = if as_json { json_text(&findings)? } else { findings.iter().map(line).collect() };
     print(&text)?;

@@ -125,8 +125,12 @@ fn webhook(config: &Config, access: &Access) -> Result<Option<Webhook>, ConfigEr
 }
 
 /// The media plane's configuration.
-fn media(config: &Config, development: bool, turn: &Prepared) -> relay_server::Config {
-    relay_server::Config {
+fn media(
+    config: &Config,
+    development: bool,
+    turn: &Prepared,
+) -> Result<relay_server::Config, ConfigError> {
+    Ok(relay_server::Config {
         listen: config.media_listen.clone(),
         advertise: config.media_advertise.clone(),
         development,
@@ -138,7 +142,8 @@ fn media(config: &Config, development: bool, turn: &Prepared) -> relay_server::C
         streams: relay_server::StreamLimits::default(),
         turn: turn.settings(),
         xdp: (!config.xdp.interfaces.is_empty()).then(|| config.xdp.clone()),
-    }
+        steer: config.steer()?,
+    })
 }
 
 /// A reader that has seen enough, as `head`, is no error.

@@ -38,7 +38,7 @@ pub(super) async fn run(source: Source, config: &Config) -> anyhow::Result<()> {
     let control = ControlSocket::bind(&config.control_socket)?;
     let turn = Prepared::new(config)?;
     let events = control.events();
-    let relay = relay_server::start(&super::media(config, development, &turn), events.clone())?;
+    let relay = relay_server::start(&super::media(config, development, &turn)?, events.clone())?;
     let turn = Arc::new(turn.serve(config, development, &relay, events));
     let control =
         control.serve(relay.handle(), turn.clone()).context("the control socket does not start")?;

@@ -26,7 +26,7 @@ pub(super) async fn run(source: Source, config: &Config, access: &Access) -> any
     let (events, receive) = embedded::channel();
     let control = operators(config)?;
     let turn = Prepared::new(config)?;
-    let media = super::media(config, access.development, &turn);
+    let media = super::media(config, access.development, &turn)?;
     let relay = relay_server::start(&media, events.clone())?;
     let turn = Arc::new(turn.serve(config, access.development, &relay, events));
     let control = control

@@ -52,9 +52,12 @@ const KEYS: &[(&str, Kind)] = &[
     ("webhook.key", Kind::Text),
     ("webhook.url", Kind::Text),
     ("xdp.bindings_max", Kind::Toml),
+    ("xdp.flows_max", Kind::Toml),
     ("xdp.interface", Kind::List),
     ("xdp.mode", Kind::Text),
     ("xdp.pins", Kind::Text),
+    ("xdp.place", Kind::Toml),
+    ("xdp.steer", Kind::Toml),
 ];
 
 /// Sections whose keys have any name, and whose values are secrets.

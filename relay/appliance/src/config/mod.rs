@@ -8,7 +8,7 @@ mod value;
 mod xdp;
 
 pub(crate) use error::ConfigError;
-use relay_server::{Advertise, DtlsVersions, IoKind, TurnSettings, XdpSettings};
+use relay_server::{Advertise, DtlsVersions, IoKind, SteerSettings, TurnSettings, XdpSettings};
 use settings::Setting;
 use signalling_server::{CertificateFiles, Network, WebhookUrl};
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +16,7 @@ use std::env;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use toml::Value;
+use xdp::Steer;
 
 /// Read when `--config` is not given and it is there.
 const DEFAULT_FILE: &str = "/etc/millrace/millrace.toml";
@@ -70,8 +71,9 @@ pub(crate) struct Config {
     pub(crate) stun_listen: Vec<SocketAddr>,
     /// `turn.*`.
     pub(crate) turn: TurnSettings,
-    /// `xdp.*`; without an interface nothing is asked of the kernel.
+    /// `xdp.*`; without an interface the kernel relays nothing.
     pub(crate) xdp: XdpSettings,
+    steer: Steer,
     /// Every key that was set, with its value.
     values: BTreeMap<String, Value>,
 }
@@ -91,6 +93,7 @@ impl Config {
             config.values.insert(setting.key, setting.value);
         }
         config.certificate()?;
+        config.steer()?;
 
         Ok(config)
     }
@@ -129,6 +132,11 @@ impl Config {
         }
     }
 
+    /// How the kernel is to find the shard of a datagram.
+    pub(crate) fn steer(&self) -> Result<SteerSettings, ConfigError> {
+        self.steer.settings(&self.xdp.interfaces)
+    }
+
     fn new() -> Self {
         Self {
             http_listen: None,
@@ -158,6 +166,7 @@ impl Config {
             stun_listen: Vec::new(),
             turn: TurnSettings::default(),
             xdp: xdp::unset(),
+            steer: Steer::unset(),
             values: BTreeMap::new(),
         }
     }
@@ -212,7 +221,7 @@ impl Config {
                 turn::apply(&mut self.turn, &key["turn.".len()..], setting)?;
             }
             key if key.starts_with("xdp.") => {
-                xdp::apply(&mut self.xdp, &key["xdp.".len()..], setting)?;
+                xdp::apply(&mut self.xdp, &mut self.steer, &key["xdp.".len()..], setting)?;
             }
             key => {
                 let name = key.strip_prefix("keys.").unwrap_or(key);

@@ -4,7 +4,7 @@
 
 pub(crate) mod turn;
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
@@ -108,8 +108,15 @@ impl Notified {
     /// The next that it tells, if it tells anything in time.
     pub(crate) fn told_or_none(&self) -> Option<String> {
         let mut bytes = [0; 64];
-        let len = self.socket.recv(&mut bytes).ok()?;
-        Some(String::from_utf8_lossy(&bytes[..len]).into_owned())
+        loop {
+            match self.socket.recv(&mut bytes) {
+                Ok(len) => return Some(String::from_utf8_lossy(&bytes[..len]).into_owned()),
+                // A wait with an end is not begun again by the kernel.
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
+                Err(error) => panic!("{error}"),
+            }
+        }
     }
 
     /// Has the service read its configuration again, and waits until it has.
@@ -179,8 +186,18 @@ pub(crate) fn get(port: u16, path: &str, wanted: u16) -> String {
 }
 
 fn ask(port: u16, path: &str) -> std::io::Result<String> {
+    request(port, &format!("GET {path}"), "", "")
+}
+
+/// The whole answer to a request; `headers` end each with a line's end.
+pub(crate) fn request(port: u16, what: &str, headers: &str, body: &str) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
+    let len = body.len();
+    write!(
+        stream,
+        "{what} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {len}\r\n\
+         {headers}\r\n{body}"
+    )?;
     let mut text = String::new();
     stream.read_to_string(&mut text)?;
     Ok(text)

@@ -6,6 +6,7 @@ use std::net::{SocketAddr, SocketAddrV4, UdpSocket};
 use std::time::Duration;
 
 const COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
+const BINDING: u16 = 0x0001;
 const ALLOCATE: u16 = 0x0003;
 const REFRESH: u16 = 0x0004;
 const USERNAME: u16 = 0x0006;
@@ -19,6 +20,12 @@ const CHANNEL_BIND: u16 = 0x0009;
 const CHANNEL_NUMBER: u16 = 0x000c;
 const LIFETIME: u16 = 0x000d;
 const XOR_PEER_ADDRESS: u16 = 0x0012;
+const PRIORITY: u16 = 0x0024;
+const USE_CANDIDATE: u16 = 0x0025;
+const FINGERPRINT: u16 = 0x8028;
+const ICE_CONTROLLING: u16 = 0x802a;
+/// RFC 8489, section 14.7.
+const FINGERPRINT_MASK: u32 = 0x5354_554e;
 const UDP: [u8; 4] = [17, 0, 0, 0];
 
 /// How often a request is sent, each time the socket's time after the last.
@@ -108,16 +115,10 @@ impl Allocated {
     fn authenticated(&self, method: u16, attributes: &[(u16, &[u8])]) -> Vec<u8> {
         let user = self.user.as_bytes();
         let own = [(USERNAME, user), (REALM, &self.realm[..]), (NONCE, &self.nonce[..])];
-        let mut request = message(method, &[attributes, &own].concat());
+        let request = message(method, &[attributes, &own].concat());
         let key = [user, &self.realm, self.password.as_bytes()].join(&b':');
-        let key = Md5::digest(key);
-        let len = (request.len() - 20 + 24) as u16;
-        request[2..4].copy_from_slice(&len.to_be_bytes());
-        let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &key);
-        let tag = hmac::sign(&key, &request);
-        push(&mut request, INTEGRITY, tag.as_ref());
 
-        self.exchange(&request)
+        self.exchange(&signed(request, &Md5::digest(key)))
     }
 
     fn exchange(&self, request: &[u8]) -> Vec<u8> {
@@ -132,6 +133,34 @@ impl Allocated {
     }
 }
 
+/// An ICE check that nominates (RFC 8445, section 7.2.2), of somebody called `them`.
+pub(crate) fn ice_check(ufrag: &str, pwd: &str) -> Vec<u8> {
+    let username = format!("{ufrag}:them");
+    let attributes = [
+        (USERNAME, username.as_bytes()),
+        (PRIORITY, &[0, 0, 0, 1]),
+        (ICE_CONTROLLING, &[0, 0, 0, 0, 0, 0, 0, 1]),
+        (USE_CANDIDATE, &[]),
+    ];
+
+    let mut check = signed(message(BINDING, &attributes), pwd.as_bytes());
+    tell_length(&mut check, 8);
+    let fingerprint = crc32fast::hash(&check) ^ FINGERPRINT_MASK;
+    push(&mut check, FINGERPRINT, &fingerprint.to_be_bytes());
+
+    check
+}
+
+/// A request with MESSAGE-INTEGRITY (RFC 8489, section 14.5).
+fn signed(mut request: Vec<u8>, key: &[u8]) -> Vec<u8> {
+    tell_length(&mut request, 24);
+    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, key);
+    let tag = hmac::sign(&key, &request);
+    push(&mut request, INTEGRITY, tag.as_ref());
+
+    request
+}
+
 /// Ports and IPv4 addresses under the cookie.
 fn xor(bytes: &[u8]) -> impl Iterator<Item = u8> + '_ {
     bytes.iter().zip(COOKIE).map(|(byte, mask)| byte ^ mask)
@@ -142,9 +171,14 @@ fn message(method: u16, attributes: &[(u16, &[u8])]) -> Vec<u8> {
     for (kind, value) in attributes {
         push(&mut bytes, *kind, value);
     }
-    let len = (bytes.len() - 20) as u16;
-    bytes[2..4].copy_from_slice(&len.to_be_bytes());
+    tell_length(&mut bytes, 0);
     bytes
+}
+
+/// Writes the length that a message has with so many bytes more.
+fn tell_length(message: &mut [u8], more: usize) {
+    let len = (message.len() - 20 + more) as u16;
+    message[2..4].copy_from_slice(&len.to_be_bytes());
 }
 
 fn push(bytes: &mut Vec<u8>, kind: u16, value: &[u8]) {

@@ -1,7 +1,7 @@
 //! A client, a relay and a peer in network namespaces, and a BPF file system of their own. As
 //! root: the namespaces are made and removed by the tests.
 
-use crate::common::{Notified, Place, Service, get};
+use crate::common::{Notified, Place, Service, get, request};
 use crate::namespace::Namespace;
 use std::net::{SocketAddrV4, UdpSocket};
 use std::path::PathBuf;
@@ -10,6 +10,11 @@ use std::time::{Duration, Instant};
 
 pub(crate) const SERVER: &str = "10.0.1.1:3478";
 pub(crate) const PEER: &str = "10.0.2.2:6000";
+
+/// What has the kernel relay, and steer.
+pub(crate) const INTERFACES: &str = r#"xdp.interface=["c0", "p0"]"#;
+
+const MILLRACE: &str = env!("CARGO_BIN_EXE_millrace");
 const METRICS: u16 = 9_478;
 
 /// How long something may take that is to come.
@@ -59,7 +64,19 @@ impl Lab {
 
     /// Starts the relay and waits until it says that it is ready.
     pub(crate) fn start(&self, more: &[&str]) -> Service {
-        let mut command = self.command(more);
+        self.begin(self.command(more))
+    }
+
+    /// Starts all in one, which asks nothing of the kernel by itself.
+    pub(crate) fn serve(&self, more: &[&str]) -> Service {
+        let mut sets = self.sets();
+        sets.push(format!("http.listen=127.0.0.1:{METRICS}"));
+        sets.push("http.tls_listen=".to_owned());
+
+        self.begin(self.with_sets(&[MILLRACE, "serve"], &sets, more))
+    }
+
+    fn begin(&self, mut command: Command) -> Service {
         let (key, value) = self.notify.environment();
         let mut service = Service { child: command.env(key, value).spawn().unwrap() };
         let told = self.notify.told_or_none();
@@ -73,8 +90,19 @@ impl Lab {
 
     /// What runs the relay in its namespace.
     pub(crate) fn command(&self, more: &[&str]) -> Command {
-        let mut sets = vec![
-            r#"xdp.interface=["c0", "p0"]"#.to_owned(),
+        self.relay_by(&[MILLRACE, "relay"], more)
+    }
+
+    fn relay_by(&self, program: &[&str], more: &[&str]) -> Command {
+        let mut sets = self.sets();
+        sets.push(INTERFACES.to_owned());
+        sets.push(format!("metrics.listen=127.0.0.1:{METRICS}"));
+
+        self.with_sets(program, &sets, more)
+    }
+
+    fn sets(&self) -> Vec<String> {
+        vec![
             format!("xdp.pins={}", self.pins()),
             format!("media.listen={SERVER}"),
             "media.shards=2".to_owned(),
@@ -82,13 +110,20 @@ impl Lab {
             "turn.allow_peers=10.0.0.0/8".to_owned(),
             "turn.users.ann=one".to_owned(),
             "control.socket=control.sock".to_owned(),
-            format!("metrics.listen=127.0.0.1:{METRICS}"),
-        ];
-        sets.extend(more.iter().map(|set| (*set).to_owned()));
-        let mut command = self.within(&self.relay, env!("CARGO_BIN_EXE_millrace"), &["relay"]);
-        sets.iter().for_each(|set| _ = command.args(["--set", set]));
+        ]
+    }
+
+    fn with_sets(&self, program: &[&str], sets: &[String], more: &[&str]) -> Command {
+        let mut command = self.within(&self.relay, program[0], &program[1..]);
+        let all = sets.iter().map(String::as_str).chain(more.iter().copied());
+        all.for_each(|set| _ = command.args(["--set", set]));
 
         command
+    }
+
+    /// The answer to a request of all in one, asked on its own machine.
+    pub(crate) fn ask(&self, what: &str, headers: &str, body: &str) -> String {
+        self.relay.enter(|| request(METRICS, what, headers, body).unwrap())
     }
 
     /// What runs a program in a namespace, as the very process that is started.
@@ -102,15 +137,14 @@ impl Lab {
         command
     }
 
-    /// The one line that it ends with, and its exit code.
+    /// The one line that it ends with; the exit code is 2.
     pub(crate) fn refused(&self, more: &[&str]) -> String {
-        let output = self.command(more).output().unwrap();
-        let text = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(2), "{more:?}: {text}");
-        let lines: Vec<_> = text.lines().filter(|line| line.starts_with("millrace: ")).collect();
-        assert_eq!(lines.len(), 1, "{more:?}: {text}");
+        refused(self.command(more))
+    }
 
-        lines[0].to_owned()
+    /// The same of a relay without capabilities.
+    pub(crate) fn refused_without_capabilities(&self, more: &[&str]) -> String {
+        refused(self.relay_by(&["setpriv", "--bounding-set=-all", MILLRACE, "relay"], more))
     }
 
     pub(crate) fn pins(&self) -> String {
@@ -135,12 +169,23 @@ impl Lab {
         (socket, address)
     }
 
-    /// The sum of the series of the metrics that begin so.
+    /// The sum of a metric's series, or of those with a label: `NAME` or `NAME{LABEL}`.
     pub(crate) fn metric(&self, series: &str) -> u64 {
         let text = self.relay.enter(|| get(METRICS, "/metrics", 200));
-        let values = text.lines().filter(|line| line.starts_with(series));
+        let (name, label) = series.split_once('{').unwrap_or((series, ""));
+        let label = label.trim_end_matches('}');
+        let ours = |line: &&str| {
+            let rest = line.strip_prefix(name);
+            rest.is_some_and(|rest| rest.starts_with([' ', '{']) && rest.contains(label))
+        };
+        let values: Vec<f64> = text
+            .lines()
+            .filter(ours)
+            .map(|line| line.rsplit(' ').next().unwrap().parse().unwrap())
+            .collect();
+        assert!(!values.is_empty(), "there is no {series}");
 
-        values.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap() as u64).sum()
+        values.iter().sum::<f64>() as u64
     }
 
     /// Waits until the metric has this value.
@@ -183,6 +228,16 @@ impl Drop for Lab {
     fn drop(&mut self) {
         let _ = Command::new("umount").arg(&self.bpf).status();
     }
+}
+
+fn refused(mut command: Command) -> String {
+    let output = command.output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{command:?}: {text}");
+    let lines: Vec<_> = text.lines().filter(|line| line.starts_with("millrace: ")).collect();
+    assert_eq!(lines.len(), 1, "{command:?}: {text}");
+
+    lines[0].to_owned()
 }
 
 fn run(program: &str, args: &[&str]) {

@@ -7,22 +7,27 @@ mod common;
 mod lab;
 #[path = "../../../../ebpf/loader/tests/lab/namespace.rs"]
 mod namespace;
+mod publisher;
+mod steering;
 
 use common::Service;
 use common::turn::{Allocated, allocate_on};
 use lab::{Lab, PEER};
 use std::net::UdpSocket;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const CHANNEL: u16 = 0x4001;
+
+/// Neighbours are refreshed every 30 seconds.
+const REFRESHED_WITHIN: Duration = Duration::from_secs(45);
 
 /// Time between two packets of a client that talks.
 const PACE: Duration = Duration::from_millis(1);
 
 const TO_PEER: &str = "millrace_relay_xdp_packets_total{direction=\"to_peer\"}";
 const TO_CLIENT: &str = "millrace_relay_xdp_packets_total{direction=\"to_client\"}";
-const BINDINGS: &str = "millrace_relay_xdp_bindings ";
+const BINDINGS: &str = "millrace_relay_xdp_bindings";
 
 /// An allocation whose channel the kernel relays, and the peer's socket.
 fn bound(lab: &Lab) -> (Allocated, UdpSocket) {
@@ -88,12 +93,12 @@ fn the_kernel_relays_both_ways_and_what_it_relays_is_counted() {
         let _service = lab.start(&[mode]);
         let (client, peer) = bound(&lab);
         let (up, down) = (lab.metric(TO_PEER), lab.metric(TO_CLIENT));
-        let before = lab.metric("millrace_relay_datagrams_total{direction=\"in\"");
+        let before = lab.metric("millrace_relay_datagrams_total{direction=\"in\"}");
         (1..=300).for_each(|number| exchange(&client, &peer, number));
 
         lab.until(TO_PEER, up + 300);
         lab.until(TO_CLIENT, down + 300);
-        let seen = lab.metric("millrace_relay_datagrams_total{direction=\"in\"") - before;
+        let seen = lab.metric("millrace_relay_datagrams_total{direction=\"in\"}") - before;
         assert!(seen < 10, "{mode}: the process saw {seen} of 600 packets");
         lab.until("millrace_turn_packets_total", 2 * 301);
         let list = ["turn", "list", "--json", "--set", "control.socket=control.sock"];
@@ -177,6 +182,24 @@ fn a_full_map_leaves_the_rest_to_the_process() {
     exchange(&first, &peer, 1);
     exchange(&second, &other, 2);
     assert_eq!(lab.metric(BINDINGS), 1);
+}
+
+#[test]
+fn neighbours_that_only_the_kernel_sends_to_are_asked_for_again() {
+    let lab = Lab::new();
+    let _service = lab.start(&[]);
+    let (client, peer) = bound(&lab);
+    let state = || lab.relay.output(&["neigh", "show", "10.0.2.2", "dev", "p0"]);
+    lab.relay.ip("neigh change 10.0.2.2 nud stale dev p0");
+    (0..200).for_each(|number| exchange(&client, &peer, number));
+    assert!(state().contains("STALE"), "what XDP sends is no use of it: {}", state());
+
+    let until = Instant::now() + REFRESHED_WITHIN;
+    while state().contains("STALE") {
+        assert!(Instant::now() < until, "{}", state());
+        exchange(&client, &peer, 0);
+        std::thread::sleep(Duration::from_millis(100));
+    }
 }
 
 #[test]

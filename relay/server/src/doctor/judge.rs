@@ -55,7 +55,8 @@ pub(super) fn judge(facts: &Facts, wanted: &Wanted, shards: usize) -> Vec<Findin
         kernel(&facts.release),
         uring(facts.no_uring.as_deref()),
         bpf(facts),
-        capabilities(facts.capabilities, xdp),
+        capabilities(facts.capabilities, xdp || wanted.steer.sockets),
+        steering(wanted, shards),
         bpffs(facts.bpffs, xdp),
         memory_lock(facts.memory_lock),
         descriptors(facts.descriptors),
@@ -71,7 +72,7 @@ pub(super) fn judge(facts: &Facts, wanted: &Wanted, shards: usize) -> Vec<Findin
     for interface in &facts.interfaces {
         let asked = wanted.xdp_interfaces.contains(&interface.name);
         findings.push(native(interface, asked && wanted.xdp_driver));
-        findings.push(queues(interface, shards));
+        findings.push(queues(interface, shards, wanted));
         findings.push(offloads(interface, asked));
     }
 
@@ -121,12 +122,29 @@ fn capabilities(held: u64, xdp: bool) -> Finding {
     let missing = CAPABILITIES.iter().filter(|(_, bit)| !has(*bit));
     let missing: Vec<&str> = missing.map(|(name, _)| *name).collect();
     if missing.is_empty() || has(CAP_SYS_ADMIN) {
-        return ok("capabilities", "XDP may be used by this user".to_owned());
+        return ok("capabilities", "XDP and steering may be used by this user".to_owned());
     }
-    let found = format!("this user lacks {} for XDP", missing.join(", "));
+    let found = format!("this user lacks {} for XDP and steering", missing.join(", "));
     let fix = "run as root, or grant them by AmbientCapabilities= in the systemd unit";
 
     if xdp { fail("capabilities", found, fix) } else { warn("capabilities", found, fix) }
+}
+
+/// Without steering all shards but one, on average, get a datagram that is another's.
+fn steering(wanted: &Wanted, shards: usize) -> Finding {
+    if shards < 2 {
+        return ok("steering", "one shard has every flow".to_owned());
+    }
+    if wanted.steer.sockets {
+        return ok("steering", format!("each flow's datagrams go to its shard, of {shards}"));
+    }
+    let others = 100 * (shards - 1) / shards;
+    let found = format!(
+        "the kernel chooses among {shards} shards by a hash: about {others} % of the datagrams of \
+         rooms are handed over"
+    );
+
+    warn("steering", found, "xdp.steer = true; it needs no XDP, but the same capabilities")
 }
 
 fn bpffs(mounted: bool, xdp: bool) -> Finding {
@@ -217,13 +235,22 @@ fn native(interface: &Interface, asked: bool) -> Finding {
     if asked { fail(&subject, found, fix) } else { warn(&subject, found, fix) }
 }
 
-fn queues(interface: &Interface, shards: usize) -> Finding {
+fn queues(interface: &Interface, shards: usize, wanted: &Wanted) -> Finding {
     let Interface { name, queues, .. } = interface;
     let subject = format!("{name}: queues");
     let found = format!("{queues} to receive, {shards} shards");
-    if *queues < shards && *queues > 0 {
-        let fix = format!("`ethtool -L {name} combined {shards}`, if the device has so many");
+    let asked = wanted.xdp_interfaces.contains(name);
+    let placed = asked && wanted.steer.cpus;
+    if *queues < shards && *queues > 0 && !placed {
+        let mut fix = format!("`ethtool -L {name} combined {shards}`, if the device has so many");
+        if asked {
+            fix.push_str("; else xdp.place = true brings datagrams to the CPU of their shard");
+        }
         return warn(&subject, found, &fix);
+    }
+    if *queues >= shards && placed && shards > 1 {
+        let fix = "xdp.place = false: the queues share the work already, by one hop less";
+        return warn(&subject, found, fix);
     }
 
     ok(&subject, found)
@@ -270,6 +297,7 @@ fn finding(subject: &str, level: Level, found: String, fix: &str) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::SteerSettings;
 
     /// What makes a good machine a worse one.
     type Change = fn(&mut Facts);
@@ -280,6 +308,7 @@ mod tests {
             relay_ports: 49_152..=65_535,
             xdp_interfaces: interfaces.iter().map(|name| (*name).to_owned()).collect(),
             xdp_driver: true,
+            steer: SteerSettings { sockets: !interfaces.is_empty(), ..SteerSettings::default() },
         }
     }
 
@@ -310,12 +339,13 @@ mod tests {
         }
     }
 
-    /// The only finding that is not well, once the machine is changed so.
+    /// The only finding that is not well, once the machine is changed so; steering has a test of
+    /// its own.
     fn complaint(interfaces: &[&str], change: impl Fn(&mut Facts)) -> Finding {
         let mut facts = machine();
         change(&mut facts);
         let mut all = judge(&facts, &wanted(interfaces), 2);
-        all.retain(|finding| finding.level != Level::Ok);
+        all.retain(|finding| finding.level != Level::Ok && finding.subject != "steering");
         assert_eq!(all.len(), 1, "{all:#?}");
         assert!(!all[0].fix.is_empty());
         all.remove(0)
@@ -392,7 +422,7 @@ mod tests {
             reserved_ports: vec![49_152..=65_535],
             ..machine()
         };
-        assert!(judge(&facts, &wanted(&[]), 2).iter().all(|found| found.level == Level::Ok));
+        assert!(judge(&facts, &wanted(&["eth0"]), 2).iter().all(|found| found.level == Level::Ok));
     }
 
     #[test]
@@ -403,5 +433,30 @@ mod tests {
             facts.interfaces[0].offloads.push("tx-checksum-ip-generic".into());
         });
         assert_eq!((veth.level, veth.fix.contains("ethtool -K eth0 tx off")), (Level::Fail, true));
+    }
+
+    #[test]
+    fn what_steering_would_gain_is_told_and_where_the_queues_do_it() {
+        let look = |subject: &str, queues: usize, shards: usize, steer: [bool; 2]| {
+            let mut facts = machine();
+            facts.interfaces[0].queues = queues;
+            let [sockets, cpus] = steer;
+            let steer = SteerSettings { sockets, cpus, flows_max: 1 };
+            let all = judge(&facts, &Wanted { steer, ..wanted(&["eth0"]) }, shards);
+            all.into_iter().find(|finding| finding.subject == subject).unwrap()
+        };
+        let off = look("steering", 4, 4, [false, false]);
+        assert!(
+            off.found.contains("about 75 %") && off.fix.contains("xdp.steer = true"),
+            "{off:?}"
+        );
+        assert_eq!(look("steering", 4, 1, [false, false]).level, Level::Ok);
+        assert_eq!(look("steering", 4, 4, [true, false]).level, Level::Ok);
+
+        let few = look("eth0: queues", 1, 4, [true, false]);
+        assert!(few.fix.contains("xdp.place = true"), "{few:?}");
+        assert_eq!(look("eth0: queues", 1, 4, [true, true]).level, Level::Ok);
+        let enough = look("eth0: queues", 4, 4, [true, true]);
+        assert!(enough.fix.contains("xdp.place = false"), "{enough:?}");
     }
 }

@@ -5,6 +5,7 @@ mod facts;
 mod judge;
 mod netlink;
 
+use crate::SteerSettings;
 use facts::Facts;
 use std::ops::RangeInclusive;
 
@@ -54,6 +55,8 @@ pub struct Wanted {
     pub xdp_interfaces: Vec<String>,
     /// Whether it may only do so in the driver.
     pub xdp_driver: bool,
+    /// How it is to find the shard of a datagram.
+    pub steer: SteerSettings,
 }
 
 /// Looks at this machine.

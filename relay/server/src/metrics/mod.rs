@@ -3,7 +3,7 @@
 mod turn;
 
 use crate::snapshot::{Snapshot, Snapshots};
-use crate::steering::{self, XdpCounters};
+use crate::steering::{self, Counters};
 use crate::streams;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType, Summary};
@@ -141,7 +141,7 @@ const LIMITS: (&str, &str) =
 pub struct RelayCollector {
     snapshots: Arc<Snapshots>,
     limits: Limits,
-    xdp: Arc<Mutex<XdpCounters>>,
+    steered: Arc<Mutex<Counters>>,
     descriptions: Vec<Desc>,
 }
 
@@ -149,7 +149,7 @@ impl RelayCollector {
     pub(crate) fn new(
         snapshots: Arc<Snapshots>,
         limits: Limits,
-        xdp: Arc<Mutex<XdpCounters>>,
+        steered: Arc<Mutex<Counters>>,
     ) -> Self {
         let families =
             FAMILIES.iter().chain(turn::FAMILIES).map(|family| (family.name, family.help));
@@ -164,7 +164,7 @@ impl RelayCollector {
             })
             .collect();
 
-        Self { snapshots, limits, xdp, descriptions }
+        Self { snapshots, limits, steered, descriptions }
     }
 }
 
@@ -183,8 +183,8 @@ impl Collector for RelayCollector {
         families.push(drops(&shards));
         families.push(limits(&self.limits));
         families.extend(streams::families(&shards));
-        let xdp = self.xdp.lock().unwrap_or_else(PoisonError::into_inner);
-        families.extend(steering::families(&xdp));
+        let steered = self.steered.lock().unwrap_or_else(PoisonError::into_inner);
+        families.extend(steering::families(&steered));
 
         families
     }

@@ -1,6 +1,6 @@
-//! Metrics of what the kernel relays; all are zero where it is not asked to.
+//! Metrics of what the kernel relays and steers; all are zero where it is not asked to.
 
-use super::XdpCounters;
+use super::Counters;
 use crate::metrics::{described, label, metric};
 use prometheus::proto::{MetricFamily, MetricType};
 
@@ -10,7 +10,7 @@ type Family = (&'static str, &'static str, MetricType);
 /// A series: key and value of its label, if it has one, and its value.
 type Series = (Option<(&'static str, &'static str)>, u64);
 
-const FAMILIES: [Family; 9] = [
+const FAMILIES: [Family; 14] = [
     ("millrace_relay_xdp_interfaces", "Interfaces on which the kernel relays.", MetricType::GAUGE),
     ("millrace_relay_xdp_bindings", "Channels that the kernel relays now.", MetricType::GAUGE),
     (
@@ -48,6 +48,27 @@ const FAMILIES: [Family; 9] = [
         "Frames that the program saw, by outcome, since its maps were made.",
         MetricType::COUNTER,
     ),
+    (
+        "millrace_relay_steering_total",
+        "Datagrams of several shards' sockets, trains as one, by what chose the shard.",
+        MetricType::COUNTER,
+    ),
+    (
+        "millrace_relay_placing_total",
+        "Datagrams that came in by XDP, by what chose the CPU that goes on with them.",
+        MetricType::COUNTER,
+    ),
+    ("millrace_relay_steering_flows", "Flows whose shard the kernel knows.", MetricType::GAUGE),
+    (
+        "millrace_relay_steering_missed",
+        "Flows now whose shard the kernel should know and does not: shards hand over.",
+        MetricType::GAUGE,
+    ),
+    (
+        "millrace_relay_steering_refused_total",
+        "Flows that the kernel refused, by reason.",
+        MetricType::COUNTER,
+    ),
 ];
 
 /// Names and helps of the families.
@@ -56,7 +77,7 @@ pub(crate) fn descriptions() -> impl Iterator<Item = (&'static str, &'static str
 }
 
 /// The families with their values.
-pub(crate) fn families(counters: &XdpCounters) -> Vec<MetricFamily> {
+pub(crate) fn families(counters: &Counters) -> Vec<MetricFamily> {
     let families = FAMILIES.iter().zip(series(counters));
     let family = |((name, help, kind), series): (&Family, Vec<Series>)| {
         let metrics = series.into_iter().map(|(extra, value)| {
@@ -70,26 +91,31 @@ pub(crate) fn families(counters: &XdpCounters) -> Vec<MetricFamily> {
     families.filter(|(_, series)| !series.is_empty()).map(family).collect()
 }
 
-fn series(counters: &XdpCounters) -> [Vec<Series>; 9] {
+fn series(counters: &Counters) -> [Vec<Series>; 14] {
+    let Counters { xdp, flows, resyncs } = counters;
     let one = |value| vec![(None, value)];
     let both = |up, down| {
         vec![(Some(("direction", "to_peer")), up), (Some(("direction", "to_client")), down)]
     };
-    let outcomes = counters.outcomes.iter();
+    let each = |key, all: &[(&'static str, u64)]| {
+        all.iter().map(|(label, count)| (Some((key, *label)), *count)).collect()
+    };
+    let reasons = |all: &[(&'static str, u64)]| each("reason", all);
 
     [
-        one(counters.interfaces),
-        one(counters.bindings),
-        one(counters.missed),
-        vec![
-            (Some(("reason", "full")), counters.full),
-            (Some(("reason", "kernel")), counters.refused),
-            (Some(("reason", "unreadable")), counters.unreadable),
-        ],
-        both(counters.sent, counters.received),
-        both(counters.sent_bytes, counters.received_bytes),
-        one(counters.over_limit),
-        one(counters.resyncs),
-        outcomes.map(|(outcome, count)| (Some(("outcome", *outcome)), *count)).collect(),
+        one(xdp.interfaces),
+        one(xdp.bindings),
+        one(xdp.missed),
+        reasons(&[("full", xdp.full), ("kernel", xdp.refused), ("unreadable", xdp.unreadable)]),
+        both(xdp.sent, xdp.received),
+        both(xdp.sent_bytes, xdp.received_bytes),
+        one(xdp.over_limit),
+        one(*resyncs),
+        each("outcome", &xdp.outcomes),
+        each("by", &flows.sockets),
+        each("by", &flows.cpus),
+        one(flows.flows),
+        one(flows.missed),
+        reasons(&[("full", flows.full), ("kernel", flows.refused)]),
     ]
 }

@@ -5,7 +5,7 @@
 pub mod streams;
 
 use relay_server::{
-    Config, DtlsVersions, IoKind, Limits, Relay, StreamLimits, TurnSettings, start,
+    Config, DtlsVersions, IoKind, Limits, Relay, SteerSettings, StreamLimits, TurnSettings, start,
 };
 use relay_wire::control::{
     Answer, Command, DataRole, Fingerprint, Hash, Message, Opened, ParticipantId, ParticipantSpec,
@@ -82,6 +82,7 @@ pub fn config(directory: &Directory, io: IoKind, shards: u16, listen: &str) -> C
         turn: TurnSettings::default(),
         streams: StreamLimits::default(),
         xdp: None,
+        steer: SteerSettings::default(),
     }
 }
 

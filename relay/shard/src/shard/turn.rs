@@ -37,9 +37,11 @@ impl Shard {
         self.turn.adopt(now, standing, out)
     }
 
-    /// Tells again of every allocation that stands and every channel that may be relayed without
-    /// the shard (`Event::AllocationStands`, `Event::ChannelBound`): what is not told is over.
+    /// Tells again of every path that is this shard's, every allocation that stands, and every
+    /// channel that may be relayed without the shard (`Event::FlowBound`, `AllocationStands`,
+    /// `ChannelBound`): what is not told is over.
     pub fn retell(&mut self, out: &mut Outbox) {
+        self.transports.retell(out);
         self.turn.retell(out);
     }
 

@@ -181,6 +181,11 @@ impl Transports {
         true
     }
 
+    /// Tells of every path that is ours.
+    pub(crate) fn retell(&self, out: &mut Outbox) {
+        out.events.extend(self.by_path.keys().copied().map(Event::FlowBound));
+    }
+
     /// Whose datagrams come on this path, and its room.
     pub(crate) fn owner(&self, path: &Path) -> Option<(TransportId, RoomId)> {
         let id = *self.by_path.get(path)?;

@@ -3,7 +3,7 @@
 use super::Turn;
 use super::addresses::{Addresses, Ours};
 use super::allocation::Traffic;
-use crate::{Outbox, Path};
+use crate::{Event, Outbox, Path};
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -80,6 +80,9 @@ impl Turn {
 
     /// Tells everything, as to somebody who knows nothing.
     pub(crate) fn retell(&mut self, out: &mut Outbox) {
+        let claimed = self.table.iter().filter(|(_, allocation)| allocation.claimed);
+        let claims = claimed.map(|(_, allocation)| Self::claim(allocation.client));
+        out.events.extend(claims.map(Event::FlowBound));
         self.table.retell();
         self.publish(out);
     }

@@ -2,7 +2,7 @@
 
 use super::client::{Client, channel_data, data_of};
 use super::world::{PUBLIC, World, address, behind_nat, local_of, peer};
-use relay_shard::{DropReason, Path};
+use relay_shard::{DropReason, Event, Path, Via};
 use relay_wire::stun::{Family, Method, Writer};
 use std::net::SocketAddr;
 
@@ -175,6 +175,20 @@ fn a_ticket_finds_its_shard() {
     prove(&mut world, &mut again, 0x4001);
     world.allocate(&mut moved);
     assert_eq!(moved.relayed.port() / 2 % 2, 1, "nobody claims the former path any more");
+    assert_eq!(retold(&mut world, 0), [again.path]);
+    assert_eq!(retold(&mut world, 1), [], "the path chose this shard by itself");
+}
+
+/// The clients' paths that a shard claims when it tells everything.
+fn retold(world: &mut World, shard: usize) -> Vec<Path> {
+    world.shards[shard].retell(&mut world.outs[shard]);
+    let events = std::mem::take(&mut world.outs[shard].events);
+    let claims = events.into_iter().filter_map(|event| match event {
+        Event::FlowBound(Path { via: Via::Peer, local, remote }) => Some(Path::udp(local, remote)),
+        _ => None,
+    });
+
+    claims.collect()
 }
 
 #[test]
