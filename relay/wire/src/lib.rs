@@ -11,6 +11,7 @@ pub mod frame;
 pub mod h264;
 pub mod ice;
 mod kind;
+pub mod medialog;
 mod network;
 pub mod operator;
 pub mod rtcp;
