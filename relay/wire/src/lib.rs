@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod av1;
+mod bits;
 mod bytes;
 pub mod channel;
 pub mod control;
@@ -21,6 +22,7 @@ pub mod stun;
 pub mod vp8;
 pub mod vp9;
 
+pub use bits::Bits;
 pub use channel::ChannelHeader;
 pub use kind::Kind;
 pub use network::Network;

@@ -129,12 +129,45 @@ impl Descriptor {
         Some(())
     }
 
+    /// Bytes of the whole descriptor at the front of this payload, which it was read from:
+    /// references and scalability structure included.
+    pub fn len(&self, payload: &[u8]) -> Option<usize> {
+        let mut at = self.front_len;
+        if self.flexible && self.inter_picture {
+            let references = payload.get(at..)?.iter().take(3);
+            at += references.take_while(|reference| *reference & 1 == 1).count().min(2) + 1;
+        }
+        if self.structure {
+            at = structure_end(payload, at)?;
+        }
+
+        (at <= payload.len()).then_some(at)
+    }
+
     /// Whether a picture that builds on no other starts here.
     pub fn is_keyframe(&self) -> bool {
         let lowest = self.layers.is_none_or(|layers| layers.spatial == 0);
 
         self.start && lowest && !self.inter_picture
     }
+}
+
+/// Where the scalability structure that starts at `at` ends (RFC 9628, section 4.2.1).
+fn structure_end(payload: &[u8], mut at: usize) -> Option<usize> {
+    let first = *payload.get(at)?;
+    at += 1;
+    if first & 0x10 != 0 {
+        at += 4 * (usize::from(first >> 5) + 1);
+    }
+    if first & 0x08 != 0 {
+        let pictures = *payload.get(at)?;
+        at += 1;
+        for _ in 0..pictures {
+            at += 1 + usize::from(*payload.get(at)? >> 2 & 3);
+        }
+    }
+
+    Some(at)
 }
 
 /// Whether a keyframe starts with this payload.

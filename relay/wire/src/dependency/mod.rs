@@ -4,10 +4,9 @@
 //! A relay that leaves layers out forwards descriptors as they are. What is left out is never
 //! referred to by what is kept, so that no receiver needs a smaller set of active decode targets.
 
-mod bits;
 mod structure;
 
-use bits::Bits;
+use crate::Bits;
 pub use structure::{LayerIds, Structure};
 
 /// Decode targets of one structure.

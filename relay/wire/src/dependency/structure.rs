@@ -1,7 +1,7 @@
 //! The templates that a stream's descriptors refer to.
 
-use super::bits::Bits;
 use super::{SPATIAL_MAX, TARGETS_MAX, TEMPLATES_MAX, TEMPORAL_MAX};
+use crate::Bits;
 
 /// How a template's or frame's layers are numbered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -86,6 +86,7 @@ impl Reader {
         self.bytes.extend_from_slice(bytes);
     }
 
+    #[expect(clippy::should_implement_trait, reason = "items borrow what was pushed")]
     /// What comes next; `None`: push more, or, after the file's last bytes, `finish`.
     pub fn next(&mut self) -> Option<Item<'_>> {
         self.step(false)

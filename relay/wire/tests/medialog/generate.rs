@@ -23,9 +23,7 @@ impl Owned {
             Record::Packet(packet) => {
                 (Record::Packet(Packet { payload: &[], ..*packet }), packet.payload.to_vec())
             }
-            Record::Fact(fact) => {
-                (Record::Fact(Fact { json: &[], ..*fact }), fact.json.to_vec())
-            }
+            Record::Fact(fact) => (Record::Fact(Fact { json: &[], ..*fact }), fact.json.to_vec()),
             Record::Start(start) => (Record::Start(*start), vec![]),
             Record::Report(report) => (Record::Report(*report), vec![]),
             Record::Speakers(speakers) => (Record::Speakers(*speakers), vec![]),

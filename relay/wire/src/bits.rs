@@ -2,23 +2,24 @@
 
 /// Reads a slice bit by bit; nothing is read over its end.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Bits<'a> {
+pub struct Bits<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Bits<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    /// A reader at the front of `bytes`.
+    pub fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0 }
     }
 
     /// Bits read so far.
-    pub(super) fn at(&self) -> usize {
+    pub fn at(&self) -> usize {
         self.at
     }
 
     /// Passes over `count` bits.
-    pub(super) fn skip(&mut self, count: usize) -> Option<()> {
+    pub fn skip(&mut self, count: usize) -> Option<()> {
         let at = self.at.checked_add(count)?;
         if at > 8 * self.bytes.len() {
             return None;
@@ -29,7 +30,7 @@ impl<'a> Bits<'a> {
     }
 
     /// The next `count` bits, at most 32.
-    pub(super) fn take(&mut self, count: usize) -> Option<u32> {
+    pub fn take(&mut self, count: usize) -> Option<u32> {
         let (first, shift) = (self.at / 8, self.at % 8);
         self.skip(count)?;
         let window = (first..first + 5)
@@ -40,12 +41,12 @@ impl<'a> Bits<'a> {
     }
 
     /// The next bit.
-    pub(super) fn flag(&mut self) -> Option<bool> {
+    pub fn flag(&mut self) -> Option<bool> {
         Some(self.take(1)? == 1)
     }
 
     /// The next number below `bound`, which is at least 1 (the specification's `ns(n)`).
-    pub(super) fn below(&mut self, bound: u32) -> Option<u32> {
+    pub fn below(&mut self, bound: u32) -> Option<u32> {
         let width = bound.ilog2() as usize + 1;
         let short = (1 << width) - bound;
         let value = self.take(width - 1)?;
@@ -54,5 +55,26 @@ impl<'a> Bits<'a> {
         }
 
         Some((value << 1) - short + self.take(1)?)
+    }
+
+    /// The next unsigned Exp-Golomb code (ITU-T H.264, section 9.1).
+    pub fn golomb(&mut self) -> Option<u32> {
+        let mut zeros = 0;
+        while !self.flag()? {
+            zeros += 1;
+            if zeros > 31 {
+                return None;
+            }
+        }
+
+        Some((1_u32 << zeros) - 1 + self.take(zeros)?)
+    }
+
+    /// The next signed one.
+    pub fn signed_golomb(&mut self) -> Option<i32> {
+        let code = i64::from(self.golomb()?);
+        let magnitude = (code + 1) / 2;
+
+        i32::try_from(if code % 2 == 1 { magnitude } else { -magnitude }).ok()
     }
 }
