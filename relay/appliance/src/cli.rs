@@ -29,6 +29,12 @@ Examples:
 
 The relay is asked at control.socket, or in the data directory of `millrace serve`.";
 
+const RECORDER_EXAMPLES: &str = "\
+Examples:
+  millrace recorder inspect data/recordings/RM_x     what a media log holds, and what is damaged
+  millrace recorder inspect 00000.mlog --json        one file of it, for a program
+  millrace recorder export data/recordings/RM_x out  makes a file of each track, as it came";
+
 /// A media relay appliance for video calls: signalling, SFU, STUN and TURN in one binary.
 #[derive(Debug, Parser)]
 #[command(name = "millrace", version, after_help = EXAMPLES, arg_required_else_help = true)]
@@ -68,6 +74,9 @@ pub(crate) enum Command {
     /// Lists, ends and drains the TURN allocations of the relay that runs on this machine
     #[command(subcommand, after_help = TURN_EXAMPLES)]
     Turn(TurnCommand),
+    /// Works with recordings
+    #[command(subcommand, after_help = RECORDER_EXAMPLES)]
+    Recorder(RecorderCommand),
     /// Works with access tokens
     #[command(subcommand)]
     Token(TokenCommand),
@@ -112,6 +121,30 @@ pub(crate) enum TurnCommand {
         /// Takes new allocations again
         #[arg(long)]
         off: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RecorderCommand {
+    /// Says what a media log holds: who, which tracks, how long, and what is damaged
+    Inspect {
+        /// The log's directory, or one of its files
+        #[arg(value_name = "LOG")]
+        media_log: PathBuf,
+        /// Prints a JSON object instead of lines
+        #[arg(long)]
+        json: bool,
+    },
+    /// Writes each track of a media log into a file of its own, without encoding it anew
+    Export {
+        /// The log's directory, or one of its files
+        #[arg(value_name = "LOG")]
+        media_log: PathBuf,
+        /// Where the files go; it is made when it is not there
+        directory: PathBuf,
+        /// Prints a JSON object instead of lines
+        #[arg(long)]
+        json: bool,
     },
 }
 

@@ -132,7 +132,7 @@ pub fn wall<'a>(tracks: impl Iterator<Item = &'a Survey>) -> Option<i64> {
 }
 
 /// A track's time in the recording.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Clock {
     ticks: Ticks,
     /// From each clock to the log.

@@ -2,10 +2,17 @@
 #![forbid(unsafe_code)]
 
 pub mod clock;
+pub mod facts;
 mod frames;
+mod log;
 pub mod matroska;
 mod order;
 mod parameters;
+pub mod summary;
+mod survey;
+pub mod tracks;
 
 pub use frames::{Assembler, Frame};
+pub use log::{Damages, Log};
 pub use order::{Order, Packet};
+pub use survey::{Survey, Surveyed};

@@ -3,6 +3,7 @@
 mod announce;
 mod doctor;
 mod embedded;
+mod recorder;
 mod relay;
 mod serve;
 mod signalling;
@@ -34,6 +35,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
     let log = || logging::start(config.log_json, cli.settings.log.as_deref());
     match cli.command {
         Command::Turn(command) => turn::run(&config, command),
+        Command::Recorder(command) => recorder::run(command),
         Command::Token(TokenCommand::Create(args)) => token::create(&config, &args),
         Command::Doctor { json } => doctor::run(&config, json),
         Command::CheckConfig { file } => {

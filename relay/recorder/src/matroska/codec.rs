@@ -54,22 +54,28 @@ impl Track {
         })
     }
 
+    /// Whether a frame is of this stream.
+    pub(super) fn fits(&self, frame: &Frame) -> bool {
+        frame.codec == self.codec
+            && (self.codec != Codec::H264
+                || h264_private(&frame.data).is_none_or(|private| private == self.parameters))
+    }
+
     /// A frame's bytes in the file; `None` when it is not of this stream.
     pub(super) fn data(&self, frame: &Frame) -> Option<Vec<u8>> {
-        if frame.codec != self.codec {
+        if !self.fits(frame) {
             return None;
         }
         if self.codec != Codec::H264 {
             return Some(frame.data.clone());
         }
-        let same = h264_private(&frame.data).is_none_or(|private| private == self.parameters);
         let mut data = Vec::with_capacity(frame.data.len());
         for unit in h264::units(&frame.data) {
             data.extend_from_slice(&u32::try_from(unit.len()).ok()?.to_be_bytes());
             data.extend_from_slice(unit);
         }
 
-        same.then_some(data)
+        Some(data)
     }
 
     pub(super) fn entry(&self, title: &Title) -> TrackEntry {

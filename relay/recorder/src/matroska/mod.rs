@@ -141,6 +141,11 @@ impl<W: Write + io::Seek> Writer<W> {
         Ok(())
     }
 
+    /// Whether a frame is of the stream that this file holds.
+    pub fn fits(&self, frame: &Frame) -> bool {
+        self.track.fits(frame)
+    }
+
     /// Frames written.
     pub fn frames(&self) -> u64 {
         self.frames

@@ -7,7 +7,7 @@ mod turn;
 
 pub(crate) use turn::{stream, stun};
 
-use relay_wire::{av1, control, data, dependency, frame, h264, rtcp, rtp, vp8, vp9};
+use relay_wire::{av1, control, data, dependency, frame, h264, medialog, rtcp, rtp, vp8, vp9};
 use std::time::Duration;
 
 /// A target's function.
@@ -23,7 +23,27 @@ pub(crate) const TARGETS: &[(&str, Target)] = &[
     ("dependency", dependency),
     ("data", data),
     ("frame", frame),
+    ("medialog", medialog),
 ];
+
+/// A media log's bytes, read at once and in pieces.
+pub(crate) fn medialog(bytes: &[u8]) {
+    let items = |piece: usize| {
+        let mut reader = medialog::Reader::new();
+        let mut items = Vec::new();
+        for piece in bytes.chunks(piece) {
+            reader.push(piece);
+            while let Some(item) = reader.next() {
+                items.push(format!("{item:?}"));
+            }
+        }
+        while let Some(item) = reader.finish() {
+            items.push(format!("{item:?}"));
+        }
+        items
+    };
+    assert_eq!(items(bytes.len().max(1)), items(1000));
+}
 
 /// RTP headers with their extensions.
 pub(crate) fn rtp(bytes: &[u8]) {
