@@ -39,7 +39,7 @@ fn damage_is_told() {
     assert_eq!(code, Some(0));
     assert!(text.contains("its end is missing") && text.contains("damaged"), "{text}");
     let (_, text, _) = recorder(&["inspect", &seed("flipped")]);
-    assert!(text.contains("damaged   16 bytes, 0 missing blocks"), "{text}");
+    assert!(text.contains("damaged   48 bytes, 0 missing blocks"), "{text}");
 }
 
 #[test]

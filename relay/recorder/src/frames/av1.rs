@@ -1,5 +1,5 @@
-//! AV1's temporal units, as files hold them: without delimiters (AOMedia's "RTP Payload Format For AV1", section 4; AV1 Bitstream
-//! Specification, section 5).
+//! AV1's temporal units, as files hold them: without delimiters (AOMedia's "RTP Payload Format For
+//! AV1", section 4; AV1 Bitstream Specification, section 5).
 
 use super::Picture;
 use crate::parameters;

@@ -24,7 +24,7 @@ pub struct Frame {
     pub size: Option<(u16, u16)>,
     /// Coordination of video orientation, if it was told.
     pub orientation: Option<u8>,
-    /// VP8, VP9: the frame; H.264: Annex B; AV1: the temporal unit without its delimiter; Opus: the packet.
+    /// VP8, VP9: the frame; H.264: Annex B; AV1: the temporal unit, no delimiter; Opus: the packet.
     pub data: Vec<u8>,
 }
 

@@ -115,8 +115,8 @@ impl<W: Write + io::Seek> Writer<W> {
         })
     }
 
-    /// Appends a frame, due at this time of the file. One that would go back in time is moved to the
-    /// one before it.
+    /// Appends a frame, due at this time of the file. One that would go back in time is moved to
+    /// that of the one before it.
     pub fn write(&mut self, time_us: u64, frame: &Frame) -> Result<(), WriteError> {
         let data = self.track.data(frame).ok_or(WriteError::OtherStream)?;
         let time_ms = (time_us / 1000).max(self.last_ms);
