@@ -2,6 +2,7 @@
 
 use crate::cpu::{self, CpuTime};
 use crate::figures::{Metric, Sample, Unit};
+use crate::network::Cards;
 use anyhow::{Context, Result};
 use std::fs;
 use std::time::{Duration, Instant};
@@ -16,13 +17,14 @@ static WHOLE: Metric =
 static SOFTIRQ: Metric =
     Metric::plain("softirq_us_per_packet", "softirq, whole machine, per packet", Unit::Us);
 static CORES: Metric = Metric::plain("server_cores", "server's processors", Unit::Cores);
+static DROPPED: Metric = Metric::plain("dropped_by_card", "dropped between the cards", Unit::Count);
 static CLIENT: Metric = Metric::plain("client_cores", "client's processors", Unit::Cores);
 
 /// Whose processor time is read.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Meter {
     server: Option<u32>,
-    napi: Vec<u32>,
+    cards: Cards,
 }
 
 /// Processor times at a moment.
@@ -31,6 +33,7 @@ pub(crate) struct Reading {
     /// The server's.
     pub(crate) server: Option<CpuTime>,
     napi: Option<Duration>,
+    dropped: Option<u64>,
     client: CpuTime,
     softirq: Duration,
     at: Instant,
@@ -44,15 +47,16 @@ pub(crate) struct Cost {
     /// The server's processor time, if its process is known.
     pub(crate) server: Option<CpuTime>,
     napi: Option<Duration>,
+    dropped: Option<u64>,
     client: CpuTime,
     softirq: Duration,
 }
 
 impl Meter {
     /// Reads the times of this process, of the machine, of a server if it is known, and of the
-    /// kernel's threads that receive for it, if there are any (`napi/DEV-N`).
-    pub(crate) fn new(server: Option<u32>, napi: Vec<u32>) -> Self {
-        Self { server, napi }
+    /// kernel's threads that receive for it, if there are any, and what the cards dropped.
+    pub(crate) fn new(server: Option<u32>, cards: Cards) -> Self {
+        Self { server, cards }
     }
 
     /// Reads all of them.
@@ -67,12 +71,14 @@ impl Meter {
 
     /// Reads all of them but the server's, which has ended: `last` was read before that.
     pub(crate) fn read_with(&self, last: Option<CpuTime>) -> Result<Reading> {
-        let napi = self.napi.iter().map(|&thread| time_of_thread(thread));
-        let napi = (!self.napi.is_empty()).then(|| napi.sum::<Result<_>>()).transpose()?;
+        let threads = &self.cards.napi;
+        let napi = threads.iter().map(|&thread| time_of_thread(thread));
+        let napi = (!threads.is_empty()).then(|| napi.sum::<Result<_>>()).transpose()?;
 
         Ok(Reading {
             server: last,
             napi,
+            dropped: self.cards.drops()?,
             client: CpuTime::of(std::process::id())?,
             softirq: cpu::softirq()?,
             at: Instant::now(),
@@ -84,11 +90,13 @@ impl Reading {
     /// What was spent since an earlier reading.
     pub(crate) fn since(self, earlier: Self) -> Cost {
         let napi = earlier.napi.zip(self.napi);
+        let dropped = earlier.dropped.zip(self.dropped);
 
         Cost {
             elapsed: self.at - earlier.at,
             server: earlier.server.zip(self.server).map(|(before, after)| after.since(before)),
             napi: napi.map(|(before, after)| after.saturating_sub(before)),
+            dropped: dropped.map(|(before, after)| after.saturating_sub(before)),
             client: self.client.since(earlier.client),
             softirq: self.softirq.saturating_sub(earlier.softirq),
         }
@@ -112,6 +120,7 @@ impl Cost {
         sample.push(&SOFTIRQ, per_packet(self.softirq));
         self.server_cores().into_iter().for_each(|cores| sample.push(&CORES, cores));
         sample.push(&CLIENT, self.client_cores());
+        self.dropped.into_iter().for_each(|count| sample.push(&DROPPED, count as f64));
     }
 
     /// The server's processors, if its process is known.
@@ -156,13 +165,17 @@ mod tests {
         sample.values.iter().map(|(metric, _)| metric.key).collect()
     }
 
+    fn threads(thread: u32) -> Cards {
+        Cards::new(vec![thread], Vec::new())
+    }
+
     #[test]
     fn what_is_known_of_the_server_decides_which_figures_there_are() {
         let own = std::process::id();
         for (meter, expected) in [
-            (Meter::new(None, Vec::new()), &["softirq_us_per_packet", "client_cores"][..]),
+            (Meter::new(None, Cards::default()), &["softirq_us_per_packet", "client_cores"][..]),
             (
-                Meter::new(Some(own), vec![own]),
+                Meter::new(Some(own), threads(own)),
                 &[
                     "cpu_us_per_packet",
                     "user_us_per_packet",
@@ -186,7 +199,7 @@ mod tests {
 
     #[test]
     fn clients_that_cost_more_than_the_server_are_told_of() {
-        let reading = Meter::new(Some(std::process::id()), Vec::new()).read().unwrap();
+        let reading = Meter::new(Some(std::process::id()), Cards::default()).read().unwrap();
         let mut cost = reading.since(reading);
         cost.elapsed = Duration::from_secs(1);
         assert_eq!(cost.note(), None);
@@ -199,7 +212,7 @@ mod tests {
 
     #[test]
     fn processes_that_are_gone_are_an_error() {
-        assert!(Meter::new(Some(u32::MAX), Vec::new()).read().is_err());
-        assert!(Meter::new(None, vec![u32::MAX]).read().is_err());
+        assert!(Meter::new(Some(u32::MAX), Cards::default()).read().is_err());
+        assert!(Meter::new(None, threads(u32::MAX)).read().is_err());
     }
 }

@@ -1,7 +1,7 @@
 //! Who runs where: on which processor, and at which end of the network.
 
 use crate::net::address;
-use crate::network::{Network, Side, Topology};
+use crate::network::{Cards, Network, Side, Topology};
 use anyhow::{Context, Result};
 use std::io;
 use std::net::IpAddr;
@@ -55,9 +55,9 @@ impl Cpus {
         self.topology.as_ref().map_or_else(address::own, Topology::server_ip)
     }
 
-    /// The kernel's threads that receive for servers.
-    pub(crate) fn napi(&self) -> Vec<u32> {
-        self.topology.as_ref().map_or(Vec::new(), |topology| topology.napi(Side::Server))
+    /// What is known of the cards between clients and servers.
+    pub(crate) fn cards(&self) -> Result<Cards> {
+        self.topology.as_ref().map_or_else(|| Ok(Cards::default()), Topology::cards)
     }
 
     /// Starts a process that is to run on the server's processor and on its side of the network.

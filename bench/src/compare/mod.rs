@@ -59,7 +59,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let cpus = Arc::new(Cpus::divide(true)?.inside(args.network())?);
     let pinned = if cpus.are_divided() { "server first, client last" } else { "no" };
     facts.push(("pinned".to_owned(), pinned.to_owned()));
-    facts.push(("network".to_owned(), args.network().describe().to_owned()));
+    facts.push(("network".to_owned(), args.network().describe()));
     let lines = args.lines(&peers);
     let mut experiments: Vec<Box<dyn Experiment>> = Vec::new();
     for line in &lines {

@@ -85,7 +85,17 @@ impl Readiness {
 
     /// Watches a socket too; `token` is what tells of it.
     pub(crate) fn watch(&self, socket: &impl AsRawFd, token: usize) -> io::Result<()> {
-        let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: token as u64 };
+        self.watch_for(libc::EPOLLIN, socket, token)
+    }
+
+    /// The same, and tells of it once when something arrives: for sockets that are read until they
+    /// are empty, each time. The kernel need not look at them again.
+    pub(crate) fn watch_arrivals(&self, socket: &impl AsRawFd, token: usize) -> io::Result<()> {
+        self.watch_for(libc::EPOLLIN | libc::EPOLLET, socket, token)
+    }
+
+    fn watch_for(&self, events: i32, socket: &impl AsRawFd, token: usize) -> io::Result<()> {
+        let mut event = libc::epoll_event { events: events as u32, u64: token as u64 };
         let (epoll, fd) = (self.epoll.as_raw_fd(), socket.as_raw_fd());
         // SAFETY: the pointer is that of a live event, which the call only reads.
         let result = unsafe { libc::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, fd, &raw mut event) };
@@ -93,13 +103,19 @@ impl Readiness {
         if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     }
 
-    /// Waits until one can be read, at most for a time, to the millisecond.
+    /// Waits until one can be read, at most for a time.
     pub(crate) fn wait(&mut self, timeout: Duration) -> io::Result<()> {
-        let milliseconds = timeout.as_millis().try_into().unwrap_or(i32::MAX);
-        // SAFETY: the pointer and the length are those of a live vector.
+        let timeout = timespec(timeout);
+        // SAFETY: the pointers are those of a live vector, whose length is told, and of a live
+        // timespec; no signal's mask is given.
         let ready = unsafe {
-            let events = self.events.as_mut_ptr();
-            libc::epoll_wait(self.epoll.as_raw_fd(), events, READY_MAX as i32, milliseconds)
+            libc::epoll_pwait2(
+                self.epoll.as_raw_fd(),
+                self.events.as_mut_ptr(),
+                READY_MAX as i32,
+                &raw const timeout,
+                std::ptr::null(),
+            )
         };
         let error = io::Error::last_os_error();
         self.ready = usize::try_from(ready).unwrap_or(0);
@@ -134,10 +150,7 @@ impl AsRawFd for Readiness {
 
 /// Waits until one of these can be read, at most for a time; the number that can.
 pub(crate) fn wait(polls: &mut [libc::pollfd], timeout: Duration) -> io::Result<usize> {
-    let timespec = libc::timespec {
-        tv_sec: timeout.as_secs().try_into().unwrap_or(libc::time_t::MAX),
-        tv_nsec: timeout.subsec_nanos().into(),
-    };
+    let timespec = timespec(timeout);
     // SAFETY: the pointers are those of a live slice and a live timespec.
     let ready = unsafe {
         libc::ppoll(
@@ -155,6 +168,13 @@ pub(crate) fn wait(polls: &mut [libc::pollfd], timeout: Duration) -> io::Result<
     };
 
     Ok(ready)
+}
+
+fn timespec(time: Duration) -> libc::timespec {
+    libc::timespec {
+        tv_sec: time.as_secs().try_into().unwrap_or(libc::time_t::MAX),
+        tv_nsec: time.subsec_nanos().into(),
+    }
 }
 
 /// What to wait for on a descriptor: that it can be read.

@@ -1,10 +1,14 @@
 //! The network between clients and server: loopback, or two network namespaces joined by a pair of
 //! virtual cards, which are made for the run and end with this process, however it ends.
 
+mod cards;
 mod namespace;
 mod veth;
 
+pub(crate) use cards::Cards;
+
 use anyhow::{Context, Result};
+use cards::Counters;
 use clap::ValueEnum;
 use namespace::Namespace;
 use std::fs;
@@ -20,6 +24,19 @@ pub(crate) enum Network {
     Veth,
     /// The same with IPv6.
     Veth6,
+    /// IPv4 by cards that do nothing for the kernel, as XDP programs need.
+    VethPlain,
+    /// The same with IPv6.
+    Veth6Plain,
+}
+
+/// What the server's virtual card does itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Card {
+    /// It splits trains and fills in checksums, as cards of servers do.
+    Splitting,
+    /// Nothing: programs in XDP are to see whole packets with their checksums.
+    Plain,
 }
 
 /// Either end of the pair.
@@ -53,25 +70,37 @@ impl Network {
     }
 
     /// In words, for reports.
-    pub(crate) fn describe(self) -> &'static str {
+    pub(crate) fn describe(self) -> String {
+        let Some((v6, card)) = self.cards() else {
+            return "loopback: no card, the sender delivers (root gets --network veth)".to_owned();
+        };
+        let family = if v6 { "IPv6" } else { "IPv4" };
+        let splitting = match card {
+            Card::Splitting => "the server's card splits trains and fills in checksums",
+            Card::Plain => "checksums by software",
+        };
+
+        format!("veth between namespaces, {family}, {splitting}, threaded NAPI")
+    }
+
+    /// Whether its addresses are IPv6, and the server's card; `None` for loopback.
+    fn cards(self) -> Option<(bool, Card)> {
         match self {
-            Self::Loopback => "loopback: no card, the sender delivers (root gets --network veth)",
-            Self::Veth => "veth between namespaces, IPv4, checksums by software, threaded NAPI",
-            Self::Veth6 => "veth between namespaces, IPv6, checksums by software, threaded NAPI",
+            Self::Loopback => None,
+            Self::Veth => Some((false, Card::Splitting)),
+            Self::Veth6 => Some((true, Card::Splitting)),
+            Self::VethPlain => Some((false, Card::Plain)),
+            Self::Veth6Plain => Some((true, Card::Plain)),
         }
     }
 
     /// Makes it, and moves this thread, and those that it starts from now on, to the clients' side;
     /// `None` for loopback, which is there.
     pub(crate) fn enter(self) -> Result<Option<Topology>> {
-        let v6 = match self {
-            Self::Loopback => return Ok(None),
-            Self::Veth => false,
-            Self::Veth6 => true,
-        };
-        let topology = Topology::new(v6).context(
-            "cannot make namespaces with virtual cards, which takes root and the tools ip, ethtool \
-             and unshare; --network loopback does without",
+        let Some((v6, card)) = self.cards() else { return Ok(None) };
+        let topology = Topology::new(v6, card).context(
+            "cannot make namespaces with virtual cards, which takes root and the tools ip, \
+             ethtool, tc and unshare; --network loopback does without",
         )?;
 
         Ok(Some(topology))
@@ -79,20 +108,31 @@ impl Network {
 }
 
 impl Topology {
-    fn new(v6: bool) -> Result<Self> {
+    fn new(v6: bool, card: Card) -> Result<Self> {
         for tool in veth::TOOLS {
             tool.check()?;
         }
         let (server, client) = (Namespace::new()?, Namespace::new()?);
         // Names by which the kernel's threads are told from those of other runs.
         let id = std::process::id();
-        let links = [Link::client(id), Link::server(id)];
+        let links = [Link::client(id), Link::server(id, card)];
         let [ours, theirs] = &links;
         veth::join(ours, theirs, &server)?;
         ours.set_up()?;
         server.within(&client, || theirs.set_up())?;
+        let topology = Self { client, server, links, v6 };
+        topology.napi(Side::Client).into_iter().try_for_each(veth::prefer)?;
 
-        Ok(Self { client, server, links, v6 })
+        Ok(topology)
+    }
+
+    /// What is known of the cards as a server's.
+    pub(crate) fn cards(&self) -> Result<Cards> {
+        let [ours, theirs] = &self.links;
+        let theirs = || Counters::open(&theirs.name);
+        let counters = vec![Counters::open(&ours.name)?, self.as_server(theirs)?];
+
+        Ok(Cards::new(self.napi(Side::Server), counters))
     }
 
     /// Runs something, such as starting a process, on the server's side.
@@ -123,7 +163,7 @@ impl Topology {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::address;
+    use crate::net::{address, sockets};
     use std::io::ErrorKind;
     use std::net::{SocketAddr, UdpSocket};
     use std::time::Duration;
@@ -172,7 +212,33 @@ mod tests {
 
     #[test]
     fn datagrams_cross_by_ipv6() {
-        as_root(|| datagram_crosses(Network::Veth6));
+        as_root(|| datagram_crosses(Network::Veth6Plain));
+    }
+
+    #[test]
+    fn what_a_burst_loses_is_counted() {
+        const BURST: u64 = 2_000;
+        as_root(|| {
+            let topology = Network::Veth.enter().unwrap().unwrap();
+            let cards = topology.cards().unwrap();
+            let listen = SocketAddr::new(topology.server_ip(), 0);
+            let server = topology.as_server(|| Ok(UdpSocket::bind(listen)?)).unwrap();
+            let own = address::towards(server.local_addr().unwrap()).unwrap();
+            let client = UdpSocket::bind((own, 0)).unwrap();
+            sockets::prepare(&client, false).unwrap();
+            let to = client.local_addr().unwrap();
+            for _ in 0..BURST {
+                server.send_to(&[7; 1_000], to).unwrap();
+            }
+
+            let deadline = std::time::Instant::now() + Duration::from_secs(20);
+            let (mut received, mut datagram) = (0, [0; 1_500]);
+            while received + cards.drops().unwrap().unwrap() < BURST {
+                assert!(std::time::Instant::now() < deadline, "{received} came of {BURST}");
+                received += u64::from(client.recv(&mut datagram).is_ok());
+            }
+            assert_eq!(received + cards.drops().unwrap().unwrap(), BURST);
+        });
     }
 
     #[test]

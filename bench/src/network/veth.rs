@@ -1,8 +1,10 @@
 //! The pair of virtual cards: names, addresses, offloads, and the kernel's threads that receive.
 
+use super::Card;
 use super::namespace::Namespace;
 use anyhow::{Context, Result, bail};
 use std::env;
+use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::process;
 
@@ -13,7 +15,20 @@ pub(super) const SERVER_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 2, 0, 0, 0, 0, 0, 1
 const CLIENTS_V4: &str = "198.18.128.0/17";
 
 /// The programs that are called.
-pub(super) const TOOLS: [Command; 3] = [Command("ip"), Command("ethtool"), Command("unshare")];
+pub(super) const TOOLS: [Command; 4] =
+    [Command("ip"), Command("ethtool"), Command("tc"), Command("unshare")];
+/// Packets that wait in front of a card whose ring of 256 is full, as they do in front of others.
+/// Kernels before 6.16 drop them all the same.
+const QUEUE_PACKETS: &str = "10000";
+/// Priority of the thread that receives for clients, as of an interrupt's work on other cards: what
+/// it does not fetch in time is lost by the harness, not by the server.
+const CLIENT_NICE: i32 = -20;
+
+/// What a card leaves to the kernel: checksums, and the splitting of trains. So what comes from
+/// clients is single whole packets, as from a wire.
+const PLAIN: [&str; 2] = ["tx", "off"];
+/// A card that does both itself: trains cross it whole.
+const SPLITTING: [&str; 2] = ["tx", "on"];
 
 /// A program.
 #[derive(Clone, Copy)]
@@ -23,6 +38,7 @@ pub(super) struct Command(&'static str);
 pub(super) struct Link {
     /// The card's.
     pub(super) name: String,
+    offloads: [&'static str; 2],
     addresses: [&'static str; 2],
     route: Vec<&'static str>,
 }
@@ -36,20 +52,35 @@ pub(super) fn join(ours: &Link, theirs: &Link, there: &Namespace) -> Result<()> 
     ip.run(&[&pair[..], &["netns", &path]].concat())
 }
 
+/// Lets one of the kernel's threads run before all usual ones.
+pub(super) fn prefer(thread: u32) -> Result<()> {
+    // SAFETY: this call has no pointers.
+    if unsafe { libc::setpriority(libc::PRIO_PROCESS, thread, CLIENT_NICE) } != 0 {
+        return Err(io::Error::last_os_error()).context("cannot prefer the thread of a card");
+    }
+
+    Ok(())
+}
+
 impl Link {
     /// The clients' end. Their many addresses are local there.
     pub(super) fn client(run: u32) -> Self {
         Self {
             name: format!("bc{run}"),
+            offloads: PLAIN,
             addresses: ["198.18.0.2/24", "2001:2::2/64"],
             route: vec!["route", "add", "local", CLIENTS_V4, "dev", "lo"],
         }
     }
 
     /// The server's end, from which clients are reached through theirs.
-    pub(super) fn server(run: u32) -> Self {
+    pub(super) fn server(run: u32, card: Card) -> Self {
         Self {
             name: format!("bs{run}"),
+            offloads: match card {
+                Card::Splitting => SPLITTING,
+                Card::Plain => PLAIN,
+            },
             addresses: ["198.18.0.1/24", "2001:2::1/64"],
             route: vec!["route", "add", CLIENTS_V4, "via", "198.18.0.2"],
         }
@@ -57,16 +88,16 @@ impl Link {
 
     /// Sets this end up, in whose namespace this thread is.
     pub(super) fn set_up(&self) -> Result<()> {
-        let [ip, ethtool, unshare] = TOOLS;
+        let [ip, ethtool, tc, unshare] = TOOLS;
         let name = self.name.as_str();
         ip.run(&["link", "set", "lo", "up"])?;
         for address in self.addresses {
             let [v4, v6] = [&["address", "add", address, "dev", name][..], &["nodad"]];
             ip.run(&if address.contains(':') { [v4, v6].concat() } else { v4.to_vec() })?;
         }
-        // Else checksums would be left to a card that is none. With GRO the card has a queue that
-        // NAPI serves.
-        ethtool.run(&["--offload", name, "tx", "off", "gro", "on"])?;
+        // With GRO the card has a ring that NAPI serves.
+        ethtool.run(&[&["--offload", name, "gro", "on"][..], &self.offloads].concat())?;
+        tc.run(&["qdisc", "replace", "dev", name, "root", "pfifo", "limit", QUEUE_PACKETS])?;
         ip.run(&["link", "set", name, "up"])?;
         ip.run(&self.route)?;
 

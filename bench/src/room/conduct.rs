@@ -10,6 +10,7 @@ use crate::cost::{Meter, Reading};
 use crate::figures::Sample;
 use crate::impair::Impairments;
 use crate::memory::Memory;
+use crate::network::Cards;
 use crate::rtc::Identity;
 use crate::stamp;
 use crate::token::ApiKey;
@@ -37,8 +38,8 @@ pub(crate) struct Server {
     pub(crate) url: String,
     /// Its process, if it is on this machine and known.
     pub(crate) pid: Option<u32>,
-    /// Threads of the kernel that receive for it.
-    pub(crate) napi: Vec<u32>,
+    /// What is known of the cards before it.
+    pub(crate) cards: Cards,
     /// Signs the participants' tokens.
     pub(crate) api_key: ApiKey,
     /// Name of the room; else a new one.
@@ -185,7 +186,7 @@ impl Conductor<'_> {
 
     /// Counts for the measured time and says each second how it goes.
     async fn measure(&mut self, server: &Server, measured: &mut Measured) -> Result<()> {
-        let meter = Meter::new(server.pid, server.napi.clone());
+        let meter = Meter::new(server.pid, server.cards.clone());
         let before = meter.read()?;
         let run = Arc::clone(&self.venue.run);
         run.begin(stamp::now());

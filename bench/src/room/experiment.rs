@@ -5,6 +5,7 @@ use super::{Args, Join, KEY, SECRET, Server, measure};
 use crate::conduct::Experiment;
 use crate::cpus::Cpus;
 use crate::figures::{Place, Sample};
+use crate::network::Cards;
 use crate::server::Server as Own;
 use crate::subject::{Adapter, Process};
 use crate::token::ApiKey;
@@ -71,12 +72,12 @@ impl Subject {
                 (peer.process, way, join.url, api_key)
             }
         };
-        let (pid, napi) = match self {
-            Self::Remote(_) => (args.pid, Vec::new()),
-            Self::Millrace | Self::Peer(_) => (process.pid(), cpus.napi()),
+        let (pid, cards) = match self {
+            Self::Remote(_) => (args.pid, Cards::default()),
+            Self::Millrace | Self::Peer(_) => (process.pid(), cpus.cards()?),
         };
 
-        Ok((process, Server { join, url, pid, napi, api_key, room: args.room.clone() }))
+        Ok((process, Server { join, url, pid, cards, api_key, room: args.room.clone() }))
     }
 }
 

@@ -92,7 +92,7 @@ pub(crate) fn run(args: &Arc<Args>) -> Result<()> {
     let cpus = Cpus::divide(!args.no_pin && args.load.client_threads == 1)?;
     let cpus = Arc::new(cpus.inside(args.network())?);
     if args.url.is_none() {
-        facts.push(("network".to_owned(), args.network().describe().to_owned()));
+        facts.push(("network".to_owned(), args.network().describe()));
     }
     let experiment = experiment(args, &adapters, &cpus)?;
     let circumstances = Circumstances::read(args.load.seconds, args.repeat, facts);

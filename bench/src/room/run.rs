@@ -65,6 +65,13 @@ impl Run {
         self.window_start.load(Ordering::Relaxed)..self.window_end.load(Ordering::Relaxed)
     }
 
+    /// One of two values: the latter from when it measures.
+    pub(super) fn choose<T>(&self, otherwise: T, measured: T) -> T {
+        let Range { start, end } = self.window();
+
+        if start < end { measured } else { otherwise }
+    }
+
     /// Packets sent from `now` on are measured.
     pub(super) fn begin(&self, now: u64) {
         self.window_start.store(now, Ordering::Relaxed);

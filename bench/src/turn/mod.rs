@@ -41,7 +41,7 @@ pub(crate) fn run(args: &Arc<Args>) -> Result<()> {
     let pinned = if cpus.are_divided() { "server first, client last" } else { "no" };
     let mut more = vec![("pinned".to_owned(), pinned.to_owned())];
     if args.server.is_none() {
-        more.push(("network".to_owned(), args.network().describe().to_owned()));
+        more.push(("network".to_owned(), args.network().describe()));
     }
     for name in &args.compare {
         more.push((name.clone(), Kind::Turn.find(&adapters, name)?.version()?));

@@ -68,7 +68,7 @@ pub(super) fn stretch(
     time: Duration,
 ) -> (Option<Stretch>, Result<()>) {
     let drops = load.receive_drops();
-    let meter = Meter::new(server.pid, server.napi.clone());
+    let meter = Meter::new(server.pid, server.cards.clone());
     let before = match meter.read() {
         Ok(reading) => reading,
         Err(error) => return (None, Err(error)),

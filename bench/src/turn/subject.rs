@@ -9,6 +9,7 @@ use crate::figures::Sample;
 use crate::impair::{Impaired, Spec};
 use crate::log::Log;
 use crate::net::address;
+use crate::network::Cards;
 use crate::server::Server;
 use crate::subject::{self, Adapter, Process, Turn, leash};
 use anyhow::{Context, Result, bail};
@@ -86,7 +87,7 @@ impl Subject {
             Self::BareTrains => cpus.as_server(|| start_bare(ip, Some("--trains")))?,
         };
 
-        let running = Running::new(access, transport, cpus.napi());
+        let running = Running::new(access, transport, cpus.cards()?);
 
         running
             .with_context(|| format!("{} does not start", self.name()))
@@ -139,8 +140,8 @@ pub(crate) struct Running {
     pub(super) target: Target,
     /// Its process, if it is on this machine and known.
     pub(super) pid: Option<u32>,
-    /// The kernel's threads that receive for it.
-    pub(super) napi: Vec<u32>,
+    /// What is known of the cards before it.
+    pub(super) cards: Cards,
     /// How long a packet to it or from it may take.
     pub(super) longest: Duration,
     impaired: Option<Impaired>,
@@ -151,7 +152,7 @@ impl Running {
     fn new(
         (mut process, turn): (Process, Turn),
         transport: Transport,
-        napi: Vec<u32>,
+        cards: Cards,
     ) -> Result<Self> {
         let server = match transport {
             Transport::Udp | Transport::Tcp => turn.address,
@@ -172,7 +173,7 @@ impl Running {
             pid: process.pid(),
             process,
             target: Target { server, transport, credentials, own },
-            napi,
+            cards,
             longest: Duration::ZERO,
             impaired: None,
         })
@@ -195,7 +196,7 @@ impl Running {
         Ok(Self {
             target,
             pid: args.pid,
-            napi: Vec::new(),
+            cards: Cards::default(),
             longest: Duration::ZERO,
             impaired: None,
             process: Process::Others(args.pid),

@@ -2,7 +2,7 @@
 
 use super::client::{Client, Tools};
 use crate::net::datagrams::{Receiver, Sends};
-use crate::net::sockets::{self, Readiness, readable, wait};
+use crate::net::sockets::{self, Readiness, wait};
 use crate::room::cast::LAYERS_MAX;
 use crate::room::run::{News, Run};
 use crate::tally::Tally;
@@ -18,6 +18,11 @@ use std::time::{Duration, Instant};
 const PAUSE_MAX: Duration = Duration::from_millis(5);
 /// Time between looks at what is due of every client.
 const ROUND: Duration = Duration::from_millis(20);
+/// The same in the measured time, when nobody joins.
+const MEASURED_ROUND: Duration = Duration::from_millis(100);
+/// In the measured time what has arrived is left to gather so long: a wake-up for each socket costs
+/// more than its packets. The kernel notes when they came.
+const GATHER: Duration = Duration::from_millis(2);
 /// Bytes of a packet with what its protection needs beyond.
 const BUFFER_BYTES: usize = 4_096;
 
@@ -90,19 +95,19 @@ impl Worker {
         // SAFETY: this call only changes an attribute of the calling thread.
         unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1_000) };
         let mut next_round = Instant::now();
+        let mut next_look = next_round;
         while !self.stop.load(Ordering::Relaxed) {
             while let Ok(client) = self.arrivals.try_recv() {
                 self.take(client)?;
             }
-            let due = self.frames.peek().map(|Reverse((due, ..))| *due);
-            let pause = due.map_or(PAUSE_MAX, |due| due.saturating_duration_since(Instant::now()));
-            if wait(&mut [readable(&self.readiness)], pause.min(PAUSE_MAX))? > 0 {
-                self.receive()?;
+            if self.wait(next_look)? {
+                self.receive();
+                next_look = Instant::now() + self.run.choose(Duration::ZERO, GATHER);
             }
             self.send_frames();
             let now = Instant::now();
             if now >= next_round {
-                next_round = now + ROUND;
+                next_round = now + self.run.choose(ROUND, MEASURED_ROUND);
                 self.advance(now);
             }
         }
@@ -113,9 +118,24 @@ impl Worker {
         Ok(self.outcome)
     }
 
+    /// Waits until a frame is due or, from `next_look` on, something has arrived: true if so.
+    fn wait(&mut self, next_look: Instant) -> Result<bool> {
+        let now = Instant::now();
+        let until = |due: Instant| due.saturating_duration_since(now);
+        let pause = self.frames.peek().map_or(PAUSE_MAX, |Reverse((due, ..))| until(*due));
+        let rest = until(next_look);
+        if rest.is_zero() {
+            self.readiness.wait(pause.min(PAUSE_MAX))?;
+            return Ok(self.readiness.len() > 0);
+        }
+        wait(&mut [], pause.min(rest))?;
+
+        Ok(false)
+    }
+
     fn take(&mut self, mut client: Client) -> Result<()> {
         let number = self.clients.len();
-        self.readiness.watch(&client.connection.socket, number).context("cannot wait")?;
+        self.readiness.watch_arrivals(&client.connection.socket, number).context("cannot wait")?;
         client.flows = self.outcome.tally.add_flows(self.run.cast.flows());
         self.clients.push(Some(client));
         let now = Instant::now();
@@ -124,15 +144,12 @@ impl Worker {
         Ok(())
     }
 
-    fn receive(&mut self) -> Result<()> {
-        self.readiness.wait(Duration::ZERO)?;
+    fn receive(&mut self) {
         let now = Instant::now();
         for index in 0..self.readiness.len() {
             let number = self.readiness.token(index);
             self.with(number, |client, tools| client.receive(tools, now));
         }
-
-        Ok(())
     }
 
     fn advance(&mut self, now: Instant) {
