@@ -4,6 +4,8 @@
 export interface Invitation {
   room: string;
   token: string | null;
+  /** Whether it leads to the contacts: by `?calls`. */
+  calls: boolean;
 }
 
 /** The port on which a server offers HTTPS when nothing else is configured. */
@@ -16,9 +18,10 @@ export const NAME_MAX = 64;
 export function readInvitation(search: string): Invitation {
   const query = new URLSearchParams(search);
   const token = query.get('token')?.trim() || null;
-  const room = (token && readToken(token)?.room) || query.get('room') || '';
+  const held = token ? readToken(token) : null;
+  const room = cleanName(held?.room || query.get('room') || '');
 
-  return { room: cleanName(room), token };
+  return { room, token, calls: query.has('calls') };
 }
 
 /** What the page shows of a token; the server alone decides whether it is good. */

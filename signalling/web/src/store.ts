@@ -72,7 +72,11 @@ export function saveSettings(settings: Settings): void {
  * place in the room, and another in another tab.
  */
 export function tabIdentity(name: string): string {
-  const key = 'millrace.identity';
+  return `${slug(name) || 'guest'}-${tabSecret('millrace.identity')}`;
+}
+
+/** Gives eight random letters that this tab keeps under `key`, also over a reload. */
+export function tabSecret(key: string): string {
   let suffix: string | null = null;
   try {
     suffix = sessionStorage.getItem(key);
@@ -84,7 +88,7 @@ export function tabIdentity(name: string): string {
     suffix ??= randomSuffix();
   }
 
-  return `${slug(name) || 'guest'}-${suffix}`;
+  return suffix;
 }
 
 /** Makes the readable part of an identity out of a name. */

@@ -12,7 +12,13 @@ function token(claims: object): string {
 
 describe('an invitation', () => {
   test('names the room', () => {
-    expect(address.readInvitation('?room=stand-up')).toEqual({ room: 'stand-up', token: null });
+    const invitation = { room: 'stand-up', token: null, calls: false };
+    expect(address.readInvitation('?room=stand-up')).toEqual(invitation);
+  });
+
+  test('leads to the contacts when it says so', () => {
+    expect(address.readInvitation('').calls).toBe(false);
+    expect(address.readInvitation('?calls=Zo%C3%AB').calls).toBe(true);
   });
 
   test('with a token has the token’s room, whatever else the link says', () => {

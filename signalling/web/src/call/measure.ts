@@ -1,4 +1,4 @@
-// What getStats tells, as numbers and words. Pure: reports in, numbers and lines out.
+// What getStats tells, as numbers and words: reports in, numbers and lines out.
 
 /** An entry of a report, as far as it is read here (W3C, webrtc-stats; times in milliseconds). */
 export interface Entry {
@@ -124,6 +124,23 @@ export function together(paths: readonly Path[]): Path {
     down_bps: total(paths.map((p) => p.down_bps)),
     up_bps: total(paths.map((p) => p.up_bps)),
   };
+}
+
+/** Reads a report of each connection; one that is just closing gives none. */
+export async function readReports(
+  peers: readonly ({ getStats(): Promise<RTCStatsReport> | undefined } | undefined)[],
+): Promise<Entry[][]> {
+  const reports = peers.map(async (peer) => {
+    try {
+      const report = await peer?.getStats();
+
+      return report ? ([...report.values()] as Entry[]) : [];
+    } catch {
+      return [];
+    }
+  });
+
+  return Promise.all(reports);
 }
 
 /** Says a picture in three short lines. */

@@ -1,6 +1,11 @@
 // Makes the room connection: what the SDK is told, and how one gets in.
 
-import { ConnectionError, ConnectionErrorReason, Room } from 'livekit-client';
+import {
+  ConnectionError,
+  ConnectionErrorReason,
+  Room,
+  type RoomOptions,
+} from 'livekit-client';
 import { serverUrl } from '../address';
 import { AdmissionError, askReason, askToken } from '../admission';
 import type { Entry } from '../lobby/lobby';
@@ -10,14 +15,15 @@ import { apply } from './publishing';
 /** A phone's screen has 3 pixels for each CSS pixel: a tile would always ask for all there is. */
 const DENSITY_MAX = 2;
 
-/** Makes a room that is not connected yet. */
-export function makeRoom(settings: Settings): Room {
+/** Makes a room that is not connected yet; `change` overrides what the page's rooms have. */
+export function makeRoom(settings: Settings, change: Partial<RoomOptions> = {}): Room {
   const room = new Room({
     adaptiveStream: { pixelDensity: density(devicePixelRatio) },
     singlePeerConnection: false,
     audioCaptureDefaults: { deviceId: settings.microphone || undefined },
     audioOutput: settings.speaker ? { deviceId: settings.speaker } : undefined,
     publishDefaults: { simulcast: true, red: false, dtx: true, backupCodec: false },
+    ...change,
   });
   apply(room, settings);
 

@@ -13,6 +13,7 @@ import {
   pathLine,
   type Picture,
   pictureLines,
+  readReports,
   together,
 } from './measure';
 import type { Tile } from './tile';
@@ -79,20 +80,10 @@ export class Statistics {
     this.timer = setTimeout(() => void this.measure(showing), PERIOD_MS);
   }
 
-  /** One report of each connection; a connection that is just closing gives none. */
-  private async reports(): Promise<Entry[][]> {
+  private reports(): Promise<Entry[][]> {
     const peers = this.room.engine.pcManager;
-    const reports = [peers?.subscriber, peers?.publisher].map(async (peer) => {
-      try {
-        const report = await peer?.getStats();
 
-        return report ? ([...report.values()] as Entry[]) : [];
-      } catch {
-        return [];
-      }
-    });
-
-    return Promise.all(reports);
+    return readReports([peers?.subscriber, peers?.publisher]);
   }
 
   private paint(now: Entry[][], before: Entry[][]): void {

@@ -88,11 +88,13 @@ export class Toolbar {
   }
 }
 
-function button(name: string, press: () => void): HTMLButtonElement {
+/** Makes one of the buttons, without its icon. */
+export function button(name: string, press: () => void): HTMLButtonElement {
   return h('button', { type: 'button', class: `tool tool-${name}`, onclick: press });
 }
 
-function paint(button: HTMLButtonElement, name: IconName, label: string): void {
+/** Gives a button its icon, and the words that say what pressing it does. */
+export function paint(button: HTMLButtonElement, name: IconName, label: string): void {
   attribute(button, 'aria-label', label);
   attribute(button, 'title', label);
   if (button.dataset.icon === name) return;

@@ -1,0 +1,2 @@
+// The types of `/calls.js`.
+export * from './calls/index.js';
