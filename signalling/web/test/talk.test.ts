@@ -6,7 +6,13 @@ import { arrange } from '../src/talk/faces';
 import { BAD_MS, Health, type Look, PAUSE_MS } from '../src/talk/health';
 import type { Face } from '../src/talk/tile';
 
-const GOOD: Look = { loss_percent: 1, roundTrip_ms: 40, down_bps: 900_000, picture: true };
+const GOOD: Look = {
+  loss_percent: 1,
+  roundTrip_ms: 40,
+  down_bps: 900_000,
+  up_estimate_bps: 900_000,
+  picture: true,
+};
 
 /** Looks once a second for `seconds`; gives the seconds at which the server is to take over. */
 function asks(seconds: number, look: (second: number) => Look): number[] {
@@ -19,14 +25,20 @@ function asks(seconds: number, look: (second: number) => Look): number[] {
 describe('a direct path', () => {
   test('that is good stays', () => {
     expect(asks(300, () => GOOD)).toEqual([]);
-    const unknown = { loss_percent: null, roundTrip_ms: null, down_bps: null, picture: true };
-    expect(asks(300, () => unknown)).toEqual([]);
-    expect(asks(300, () => ({ ...GOOD, down_bps: 20_000, picture: false }))).toEqual([]);
+    const nothing = { loss_percent: null, roundTrip_ms: null, down_bps: null };
+    expect(asks(300, () => ({ ...GOOD, ...nothing, up_estimate_bps: null }))).toEqual([]);
+    expect(asks(300, () => ({ ...GOOD, up_estimate_bps: 20_000, picture: false }))).toEqual([]);
+    // A still picture.
+    expect(asks(300, () => ({ ...GOOD, down_bps: 20_000 }))).toEqual([]);
+  });
+
+  test('that is broken is for ICE to mend', () => {
+    expect(asks(300, () => ({ ...GOOD, loss_percent: 90, down_bps: 0 }))).toEqual([]);
   });
 
   test('that is bad for five seconds is given to the server, once a minute at most', () => {
     const pause_s = PAUSE_MS / 1000;
-    for (const bad of [{ loss_percent: 12 }, { roundTrip_ms: 900 }, { down_bps: 10_000 }]) {
+    for (const bad of [{ loss_percent: 12 }, { roundTrip_ms: 900 }, { up_estimate_bps: 9_000 }]) {
       const first = BAD_MS / 1000;
       expect(asks(70, () => ({ ...GOOD, ...bad }))).toEqual([first, first + pause_s]);
     }

@@ -69,14 +69,18 @@ function kindOf({ via }: Path, line: Line): Way {
 
 function lookAt(present: Path, line: Line, now: Entry[], before: Entry[]): Look {
   const remotes = [...present.people().values()].flatMap((remote) => Object.values(remote));
-  const pictures = remotes.filter(({ track, on }) => on && track.kind === 'video');
   const losses = remotes.map(({ track }) => incoming(now, before, track.id, [])?.loss_percent);
   const known = losses.filter((loss) => typeof loss === 'number');
+  const estimates = now
+    .filter(({ type }) => type === 'candidate-pair')
+    .map(({ availableOutgoingBitrate }) => availableOutgoingBitrate)
+    .filter((bitrate) => typeof bitrate === 'number');
 
   return {
     loss_percent: known.length > 0 ? Math.max(...known) : null,
     roundTrip_ms: line.roundTrip_ms,
     down_bps: line.down_bps,
-    picture: pictures.length > 0,
+    up_estimate_bps: estimates.length > 0 ? Math.max(...estimates) : null,
+    picture: now.some(({ type, kind }) => type === 'outbound-rtp' && kind === 'video'),
   };
 }

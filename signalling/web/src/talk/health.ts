@@ -8,14 +8,18 @@ export const PAUSE_MS = 60_000;
 const LOSS_MAX_PERCENT = 10;
 const ROUND_TRIP_MAX_MS = 800;
 /** What a picture needs at the least to be one, in bits per second. */
-const PICTURE_MIN_BPS = 40_000;
+const PICTURE_MIN_BPS = 60_000;
+/** Less than this is no bad line but none: to find another is ICE's business. */
+const ALIVE_MIN_BPS = 1_000;
 
 /** One look at a path; `null`: not known. */
 export interface Look {
   loss_percent: number | null;
   roundTrip_ms: number | null;
   down_bps: number | null;
-  /** Whether a picture should come. */
+  /** What the browser believes that the path takes; a still picture needs less than it may. */
+  up_estimate_bps: number | null;
+  /** Whether a picture is sent. */
   picture: boolean;
 }
 
@@ -41,9 +45,11 @@ export class Health {
   }
 }
 
-function isBad({ loss_percent, roundTrip_ms, down_bps, picture }: Look): boolean {
+function isBad(look: Look): boolean {
+  const { loss_percent, roundTrip_ms, down_bps, up_estimate_bps, picture } = look;
+  if (down_bps !== null && down_bps < ALIVE_MIN_BPS) return false;
   if ((loss_percent ?? 0) >= LOSS_MAX_PERCENT) return true;
   if ((roundTrip_ms ?? 0) >= ROUND_TRIP_MAX_MS) return true;
 
-  return picture && down_bps !== null && down_bps < PICTURE_MIN_BPS;
+  return picture && up_estimate_bps !== null && up_estimate_bps < PICTURE_MIN_BPS;
 }
