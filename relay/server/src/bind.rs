@@ -22,11 +22,22 @@ const LEFT_OVER: Duration = Duration::from_secs(2);
 const ATTEMPT_EVERY: Duration = Duration::from_millis(20);
 
 /// Opens sockets that a killed process may still have, for a bounded time in all.
-pub(crate) struct Patience(Instant);
+pub(crate) struct Patience(Option<Instant>);
 
 impl Patience {
+    /// Waits as long as a killed process may still have them.
     pub(crate) fn new() -> Self {
-        Self(Instant::now() + LEFT_OVER)
+        Self::within(LEFT_OVER)
+    }
+
+    /// Waits so long at most.
+    pub(crate) fn within(time: Duration) -> Self {
+        Self(Some(Instant::now() + time))
+    }
+
+    /// Waits for nothing.
+    pub(crate) fn none() -> Self {
+        Self(None)
     }
 
     /// Opens, again and again as long as the address is in use and there is time.
@@ -35,7 +46,7 @@ impl Patience {
             match open() {
                 Err(error)
                     if error.raw_os_error() == Some(libc::EADDRINUSE)
-                        && Instant::now() < self.0 =>
+                        && self.0.is_some_and(|until| Instant::now() < until) =>
                 {
                     std::thread::sleep(ATTEMPT_EVERY);
                 }
@@ -150,7 +161,7 @@ mod tests {
     #[test]
     fn what_stays_taken_is_told_and_other_errors_at_once() {
         let mut tries = 0;
-        let over = Patience(Instant::now());
+        let over = Patience::within(Duration::ZERO);
         let result: io::Result<()> = over.open(|| {
             tries += 1;
             Err(io::Error::from_raw_os_error(libc::EADDRINUSE))

@@ -3,6 +3,7 @@
 mod adopting;
 mod connections;
 
+use crate::bind::Patience;
 use crate::failure::Failed;
 use crate::io::Io;
 use crate::mailbox::{Letter, Mailbox};
@@ -379,7 +380,7 @@ impl<I: Io> Driver<I> {
         while self.opens > 0 {
             let Some(relayed) = self.opening.pop_front() else { return };
             self.opens -= 1;
-            let opened = self.io.open(relayed).is_ok();
+            let opened = self.io.open(relayed, &Patience::none()).is_ok();
             self.shard.relay_opened(now, relayed, opened, &mut self.out);
         }
     }

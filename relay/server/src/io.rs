@@ -1,5 +1,6 @@
 //! What the media loop needs of a backend: wait, receive, send.
 
+use crate::bind::Patience;
 use relay_shard::{DropReason, Drops, Outbox, Packet, Unreachable};
 use std::io;
 use std::net::SocketAddr;
@@ -19,8 +20,9 @@ pub(crate) trait Io {
     /// the outbox's memory is no longer needed.
     fn flush(&mut self, out: &Outbox);
 
-    /// Opens a socket on a relayed address; what it receives comes on `Path::peer`.
-    fn open(&mut self, relayed: SocketAddr) -> io::Result<()>;
+    /// Opens a socket on a relayed address; what it receives comes on `Path::peer`. Blocks while
+    /// there is patience.
+    fn open(&mut self, relayed: SocketAddr, patience: &Patience) -> io::Result<()>;
 
     /// Closes the socket of a relayed address; the port may be free only after the next `wait`.
     fn close(&mut self, relayed: SocketAddr);

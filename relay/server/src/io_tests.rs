@@ -1,5 +1,6 @@
 //! Both backends over real sockets on loopback, without a shard.
 
+use crate::bind::Patience;
 use crate::io::Io;
 use crate::mmsg::Mmsg;
 use crate::options;
@@ -43,7 +44,7 @@ impl World {
     fn open(&mut self, ip: &str) -> SocketAddr {
         for _ in 0..100 {
             let free = UdpSocket::bind((ip, 0)).unwrap().local_addr().unwrap();
-            if self.io.open(free).is_ok() {
+            if self.io.open(free, &Patience::none()).is_ok() {
                 return free;
             }
         }
@@ -278,5 +279,16 @@ fn a_path_that_is_not_ours_is_refused_and_counted() {
         assert_eq!(world.io.counters().drops.get(DropReason::SendFailed), 2);
         assert_eq!(world.io.counters().datagrams_out, 0);
         world.io.close(nowhere);
+    }
+}
+
+#[test]
+fn a_port_that_stays_taken_is_counted_once_however_often_it_is_tried() {
+    for mut world in worlds() {
+        let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let patience = Patience::within(Duration::from_millis(100));
+        let refused = world.io.open(taken.local_addr().unwrap(), &patience).unwrap_err();
+        assert_eq!(refused.raw_os_error(), Some(libc::EADDRINUSE));
+        assert_eq!(world.io.counters().relayed_in_use, 1);
     }
 }

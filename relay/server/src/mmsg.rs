@@ -1,5 +1,6 @@
 //! The backend on `recvmmsg` and `sendmmsg`: the reference, and the fallback without io_uring.
 
+use crate::bind::Patience;
 use crate::epoll::Epoll;
 use crate::io::{Io, IoCounters};
 use crate::messages::{Messages, SEND_FLAGS, empty_header};
@@ -275,8 +276,8 @@ impl Io for Mmsg {
         }
     }
 
-    fn open(&mut self, relayed: SocketAddr) -> io::Result<()> {
-        let id = self.sockets.open(relayed, &mut self.counters)?;
+    fn open(&mut self, relayed: SocketAddr, patience: &Patience) -> io::Result<()> {
+        let id = self.sockets.open(relayed, patience, &mut self.counters)?;
         let Some(fd) = self.sockets.fd(id) else { return Ok(()) };
 
         self.epoll.add(fd, id.bits()).inspect_err(|_| self.close(relayed))

@@ -1,6 +1,7 @@
 //! One shard's sockets: unconnected, one per local address, SO_REUSEPORT among the shards; and one
 //! for each relayed address.
 
+use crate::bind::Patience;
 use crate::errqueue::{self, Found};
 use crate::io::{IoCounters, is_full, offload_is_broken, retry_singly};
 use crate::messages::Messages;
@@ -132,13 +133,16 @@ impl Sockets {
         self.place(id).is_some()
     }
 
-    /// Opens a socket on a relayed address.
+    /// Opens a socket on a relayed address; one that is refused is counted once, however often it
+    /// was tried.
     pub(crate) fn open(
         &mut self,
         relayed: SocketAddr,
+        patience: &Patience,
         counters: &mut IoCounters,
     ) -> io::Result<SocketId> {
-        let opened = self.relayed.open(relayed).map(|place| self.id(place));
+        let opened = patience.open(|| self.relayed.open(relayed));
+        let opened = opened.map(|place| self.id(place));
         if let Err(error) = &opened {
             self.complain(error, counters);
         }

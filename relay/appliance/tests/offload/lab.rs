@@ -73,7 +73,11 @@ impl Lab {
         sets.push(format!("http.listen=127.0.0.1:{METRICS}"));
         sets.push("http.tls_listen=".to_owned());
 
-        self.begin(self.with_sets(&[MILLRACE, "serve"], &sets, more))
+        let service = self.begin(self.with_sets(&[MILLRACE, "serve"], &sets, more));
+        // Its two halves find each other a moment later.
+        self.relay.enter(|| get(METRICS, "/readyz", 200));
+
+        service
     }
 
     fn begin(&self, mut command: Command) -> Service {

@@ -182,6 +182,14 @@ fn a_full_map_leaves_the_rest_to_the_process() {
     exchange(&first, &peer, 1);
     exchange(&second, &other, 2);
     assert_eq!(lab.metric(BINDINGS), 1);
+
+    assert_eq!(first.end(), Ok(()));
+    lab.until("millrace_relay_xdp_missed", 0);
+    lab.until(BINDINGS, 1);
+    let relayed = lab.metric(TO_PEER);
+    exchange(&second, &other, 3);
+    lab.until(TO_PEER, relayed + 1);
+    assert_eq!(lab.metric("millrace_relay_xdp_refused_total{reason=\"full\"}"), 1);
 }
 
 #[test]

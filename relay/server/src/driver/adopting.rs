@@ -43,7 +43,7 @@ impl<I: Io> Driver<I> {
     ) -> Result<(), NotAdopted> {
         let mut open = Vec::new();
         for (relayed, _) in standing.relayed.iter().filter(|(_, expires)| *expires > now) {
-            match patience.open(|| self.io.open(*relayed)) {
+            match self.io.open(*relayed, patience) {
                 Ok(()) => open.push(*relayed),
                 Err(_) => break,
             }

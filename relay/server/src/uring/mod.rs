@@ -3,6 +3,7 @@
 
 mod buffers;
 
+use crate::bind::Patience;
 use crate::io::{Io, IoCounters};
 use crate::messages::{Messages, SEND_FLAGS, empty_header};
 use crate::relayed::Descriptors;
@@ -392,8 +393,8 @@ impl Io for Uring {
         self.failed.clear();
     }
 
-    fn open(&mut self, relayed: SocketAddr) -> io::Result<()> {
-        let socket = self.sockets.open(relayed, &mut self.counters)?;
+    fn open(&mut self, relayed: SocketAddr, patience: &Patience) -> io::Result<()> {
+        let socket = self.sockets.open(relayed, patience, &mut self.counters)?;
         if self.armed.len() <= socket.index() {
             self.armed.resize(socket.index() + 1, false);
         }

@@ -145,7 +145,49 @@ pub(super) struct Allocation {
     pub(super) told: bool,
 }
 
+/// Who has an allocation.
+pub(super) struct Holder {
+    pub(super) client: Path,
+    pub(super) principal: Principal,
+    /// The client's address that the ledger counts.
+    pub(super) counted: IpAddr,
+}
+
 impl Allocation {
+    /// One that has relayed nothing yet, with this limit of bits a second; it stays with its
+    /// client's path.
+    pub(super) fn new(
+        now: Instant,
+        id: u64,
+        holder: Holder,
+        relayed: Relayed,
+        receipt: Receipt,
+        bandwidth_bps: Option<u64>,
+    ) -> Self {
+        let Holder { client, principal, counted } = holder;
+        let full = Bucket::new(now, bandwidth_bps.unwrap_or(0));
+
+        Self {
+            id,
+            client,
+            principal,
+            counted,
+            relayed,
+            receipt,
+            mobile: false,
+            moves: 0,
+            claimed: false,
+            sent: Traffic::default(),
+            received: Traffic::default(),
+            upward: full,
+            downward: full,
+            errors: (now, 0),
+            permissions: Vec::new(),
+            channels: Vec::new(),
+            told: false,
+        }
+    }
+
     /// Time until it expires.
     pub(super) fn expires_in(&self, now: Instant) -> Duration {
         self.relayed.expires().map_or(Duration::ZERO, |at| at.saturating_duration_since(now))

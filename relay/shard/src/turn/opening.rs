@@ -1,8 +1,7 @@
 //! Sockets of relayed addresses: opened before an allocation is granted, closed after it.
 
-use super::allocation::{Allocation, Key, Relayed, Traffic};
+use super::allocation::{Allocation, Holder, Key, Relayed};
 use super::answer::Asker;
-use super::bucket::Bucket;
 use super::counters::TurnRefusal;
 use super::pending::{Fit, Grant, Opening, Pending};
 use super::ports::Ports;
@@ -160,30 +159,18 @@ impl Turn {
         for address in addresses {
             relayed.add(*address, expires);
         }
-        let full = Bucket::new(now, self.config.bandwidth_bps.unwrap_or(0));
         self.made += 1;
         let claimed = claimed && asker.path.via == Via::Udp;
         if claimed {
             out.events.push(Event::FlowBound(Self::claim(asker.path)));
         }
+        let id = self.made * u64::from(self.shards) + u64::from(self.index);
+        let holder = Holder { client: asker.path, principal, counted };
+        let bandwidth_bps = self.config.bandwidth_bps;
         let key = self.table.insert(Allocation {
-            id: self.made * u64::from(self.shards) + u64::from(self.index),
-            client: asker.path,
-            principal,
-            counted,
-            relayed,
-            receipt,
             mobile,
-            moves: 0,
             claimed,
-            sent: Traffic::default(),
-            received: Traffic::default(),
-            upward: full,
-            downward: full,
-            errors: (now, 0),
-            permissions: Vec::new(),
-            channels: Vec::new(),
-            told: false,
+            ..Allocation::new(now, id, holder, relayed, receipt, bandwidth_bps)
         });
         self.counters.created += 1;
         self.timers.set(Due::Allocation(key), Some(expires));

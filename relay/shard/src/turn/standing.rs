@@ -1,7 +1,6 @@
 //! Allocations as plain data: what one process leaves behind, another goes on with.
 
-use super::allocation::{Allocation, Key, Receipt, Relayed, Traffic};
-use super::bucket::Bucket;
+use super::allocation::{Allocation, Holder, Key, Receipt, Relayed};
 use super::peers::Verdict;
 use super::{Due, Turn, ports};
 use crate::{Event, Outbox, Path, Via};
@@ -141,32 +140,17 @@ impl Turn {
             taken.into_iter().for_each(|address| self.free(address));
             return Err(NotAdopted::Elsewhere);
         }
-        let full = Bucket::new(now, self.config.bandwidth_bps.unwrap_or(0));
+        let Standing { id, counted, transaction, lifetime, mobile, moves, .. } = *standing;
+        let holder = Holder { client, principal, counted };
+        let receipt = Receipt { transaction, lifetime, reservation: None, missing: None };
+        let bandwidth_bps = self.config.bandwidth_bps;
 
         Ok(Allocation {
-            id: standing.id,
-            client,
-            principal,
-            counted: standing.counted,
-            relayed,
-            receipt: Receipt {
-                transaction: standing.transaction,
-                lifetime: standing.lifetime,
-                reservation: None,
-                missing: None,
-            },
-            mobile: standing.mobile,
-            moves: standing.moves,
+            mobile,
+            moves,
             // The kernel may give its packets to another shard's socket than before.
             claimed: true,
-            sent: Traffic::default(),
-            received: Traffic::default(),
-            upward: full,
-            downward: full,
-            errors: (now, 0),
-            permissions: Vec::new(),
-            channels: Vec::new(),
-            told: false,
+            ..Allocation::new(now, id, holder, relayed, receipt, bandwidth_bps)
         })
     }
 }
