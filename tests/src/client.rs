@@ -3,6 +3,7 @@
 use crate::media::Media;
 use crate::peer::Peer;
 use crate::publication::Publication;
+use crate::rejection::rejection_of;
 use crate::screen::{Screen, Screens};
 use crate::{Network, Received, Relay, Source, Trick};
 use livekit_protocol as proto;
@@ -37,6 +38,8 @@ pub struct Client {
     publisher: Peer,
     subscriber: Peer,
     publications: Vec<Publication>,
+    /// Whether it takes nothing that is offered.
+    pub rejects: bool,
     pending: Option<SdpPendingOffer>,
     offer_id: u32,
     channels: HashMap<&'static str, ChannelId>,
@@ -72,6 +75,7 @@ impl Client {
             publisher: peer(5000, seed ^ 1),
             subscriber: peer(5001, seed ^ 2),
             publications: Vec::new(),
+            rejects: false,
             pending: None,
             offer_id: 0,
             channels: HashMap::new(),
@@ -337,18 +341,22 @@ impl Client {
     }
 
     fn answer(&mut self, now: Instant, offer: &proto::SessionDescription) {
+        if self.rejects {
+            return self.reply(offer.id, rejection_of(&offer.sdp));
+        }
         self.learn_tracks(&offer.sdp);
         let parsed = SdpOffer::from_sdp_string(&offer.sdp)
             .unwrap_or_else(|error| panic!("an offer that str0m reads: {error}\n{}", offer.sdp));
         let answer = self.subscriber.rtc.sdp_api().accept_offer(parsed);
         let answer = answer.unwrap_or_else(|error| panic!("{error}: {}", offer.sdp));
-        self.requests.push(signal_request::Message::Answer(proto::SessionDescription {
-            r#type: "answer".to_owned(),
-            sdp: answer.to_sdp_string(),
-            id: offer.id,
-            ..Default::default()
-        }));
+        self.reply(offer.id, answer.to_sdp_string());
         self.subscriber.poll(now);
+    }
+
+    fn reply(&mut self, id: u32, sdp: String) {
+        let r#type = "answer".to_owned();
+        let answer = proto::SessionDescription { r#type, sdp, id, ..Default::default() };
+        self.requests.push(signal_request::Message::Answer(answer));
     }
 
     /// Which mid carries whose track: `a=msid:PA_x|stream TR_y`.

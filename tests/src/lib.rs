@@ -11,6 +11,8 @@ mod mischief;
 pub mod model;
 mod peer;
 mod publication;
+#[path = "../../signalling/switchboard/tests/rooms/rejection.rs"]
+mod rejection;
 mod relay;
 mod screen;
 mod turn;

@@ -62,6 +62,24 @@ fn two_people_see_and_hear_one_another() {
 }
 
 #[test]
+fn who_first_rejects_everything_gets_media_when_it_takes_some() {
+    let mut world = World::new(1, network(0.0, 20));
+    world.join("bob");
+    world.client("bob").rejects = true;
+    world.run(2 * SECOND);
+
+    world.client("bob").rejects = false;
+    world.join("ann");
+    world.publish("ann", Source::Microphone);
+    world.publish("ann", Source::Camera);
+    world.run(5 * SECOND);
+    for kind in [Kind::Video, Kind::Audio] {
+        let got = world.received("bob", "ann", kind);
+        assert!(got.frames.len() > 60, "{kind:?}: {} frames", got.frames.len());
+    }
+}
+
+#[test]
 fn one_person_alone_connects_and_waits() {
     let mut world = meeting(1, network(0.0, 10), &["ann"]);
     world.run(3 * SECOND);

@@ -171,16 +171,17 @@ impl Room {
         if subscriber.in_flight.is_none() || !expected {
             return;
         }
-        let description = Description::parse(&answer.sdp).ok();
-        let remote = description.as_ref().and_then(Description::remote);
-        let (Some(description), Some(remote)) = (description, remote) else {
+        let Ok(description) = Description::parse(&answer.sdp) else {
             return cx.malformed(participant.connection);
         };
-        if description.sections.iter().any(|m| m.setup == Some(Setup::Passive)) {
+        let remote = description.remote();
+        let passive = description.sections.iter().any(|m| m.setup == Some(Setup::Passive));
+        // Who takes nothing at all has nothing to connect, and need not say with what.
+        if passive || remote.is_none() && !description.rejects_all() {
             return cx.malformed(participant.connection);
         }
         subscriber.answered();
-        if subscriber.remote.as_ref() != Some(&remote) {
+        if let Some(remote) = remote.filter(|remote| subscriber.remote.as_ref() != Some(remote)) {
             let transport = subscriber.transport;
             cx.tell(self.id, Command::Admit { transport, remote: remote.clone() });
             subscriber.remote = Some(remote);

@@ -161,6 +161,11 @@ fn is_rejected(section: &Section) -> bool {
 }
 
 impl Description {
+    /// Whether this answer rejects every m-line.
+    pub fn rejects_all(&self) -> bool {
+        !self.sections.is_empty() && self.sections.iter().all(is_rejected)
+    }
+
     /// Whether this answer rejects m-line `mid`.
     pub fn rejects(&self, mid: &str) -> bool {
         self.sections.iter().find(|section| section.mid == mid).is_none_or(is_rejected)

@@ -1,3 +1,4 @@
+use crate::rejection::rejection_of;
 use crate::script::{self, Line, info_of, offers};
 use crate::world::{Client, World};
 use livekit_protocol as proto;
@@ -60,6 +61,37 @@ fn late_comer_gets_what_is_there_with_its_first_offer() {
     let Message::Join(join) = &messages[0] else { panic!() };
     assert_eq!(join.other_participants[0].tracks[0].sid, sid);
     assert!(offers(&messages)[0].sdp.contains(&sid));
+}
+
+#[test]
+fn who_rejects_everything_is_offered_what_comes_later() {
+    let mut world = World::new();
+    let alice = world.join("alice");
+    let bob = world.join_with(Join::new(World::claims("bob")));
+    world.commands();
+    world.answer_offers(&bob, rejection_of);
+    let told = world.commands();
+    assert!(!told.iter().any(|command| matches!(command, Command::Admit { .. })), "{told:?}");
+
+    let (sid, track) = world.publish_camera(&alice);
+    world.commands();
+    let offer = world.take_offer(&bob).expect("an offer: the first one was answered");
+    world.answer_offer(&bob, &offer, rejection_of);
+    world.answer_offers(&bob, rejection_of);
+    assert!(world.commands().is_empty());
+    let rejected = world.read(&bob);
+    let error = rejected.iter().find_map(|message| match message {
+        Message::SubscriptionResponse(response) => Some(&response.track_sid),
+        _ => None,
+    });
+    assert_eq!(error, Some(&sid));
+
+    wish(&mut world, &bob, &sid, false);
+    wish(&mut world, &bob, &sid, true);
+    world.answer_offers(&bob, take);
+    let told = world.commands();
+    assert!(told.iter().any(|command| matches!(command, Command::Admit { .. })), "{told:?}");
+    assert_eq!(specs(told).remove(0).track, track);
 }
 
 #[test]
