@@ -51,6 +51,7 @@ test-long: ## Fuzzing, more seeds, licences: run before an issue is called resol
 	command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
 	cargo deny check licenses bans sources
 	WORLD_SEEDS=200 cargo test --workspace --test world --locked
+	BUS_ROUNDS=20 cargo test --workspace --test backends --locked replaced
 	WORLD_SEEDS=40 cargo test --workspace --test models --test voices --locked
 	cd tests/fuzz && for target in $$(ls fuzz_targets | sed 's/\.rs$$//'); do \
 		mkdir -p corpus/$$target; \

@@ -1,10 +1,11 @@
 //! One node's handle: every operation there is, counted, and carried out by the backend.
 
 use crate::config::Node;
-use crate::embedded::Member;
+use crate::embedded;
 use crate::metrics::Metrics;
 use crate::names;
 use crate::queue::{DeadJob, Job};
+use crate::redis;
 use crate::users::{Change, Notice, Place, Presence, Present, Session, Settings, User};
 use crate::{Error, Placement};
 use prometheus::core::Collector;
@@ -37,6 +38,14 @@ pub enum Event {
     NodeUp(String),
     /// A node has gone, or is dead; so are its connections.
     NodeDown(String),
+    /// A room that this node kept is on another: it was placed there while this node was taken for
+    /// dead.
+    RoomTaken {
+        /// The room.
+        room: String,
+        /// The node that has it.
+        by: String,
+    },
     /// Messages and news may have been lost: what was learnt from them must be asked for again.
     Gap,
 }
@@ -63,7 +72,8 @@ pub struct Bus {
 
 #[derive(Clone)]
 enum Backend {
-    Embedded(Arc<Member>),
+    Embedded(Arc<embedded::Member>),
+    Redis(Arc<redis::Member>),
 }
 
 /// Calls a method of whichever backend there is.
@@ -73,16 +83,23 @@ macro_rules! backend {
             Backend::Embedded(member) => {
                 $bus.counted(stringify!($method), member.$method($($argument),*)).await
             }
+            Backend::Redis(member) => {
+                $bus.counted(stringify!($method), member.$method($($argument),*)).await
+            }
         }
     };
 }
 
 impl Bus {
-    pub(crate) fn embedded(member: Member) -> Self {
+    pub(crate) fn embedded(member: embedded::Member) -> Self {
         let metrics = Metrics::new();
         metrics.up.set(1);
 
         Self { backend: Backend::Embedded(Arc::new(member)), metrics }
+    }
+
+    pub(crate) fn redis(member: redis::Member, metrics: Metrics) -> Self {
+        Self { backend: Backend::Redis(Arc::new(member)), metrics }
     }
 
     async fn counted<T>(
@@ -101,6 +118,7 @@ impl Bus {
     pub fn node(&self) -> &str {
         match &self.backend {
             Backend::Embedded(member) => member.name(),
+            Backend::Redis(member) => member.name(),
         }
     }
 
@@ -108,6 +126,7 @@ impl Bus {
     pub fn link(&self) -> watch::Receiver<Link> {
         match &self.backend {
             Backend::Embedded(member) => member.link(),
+            Backend::Redis(member) => member.link(),
         }
     }
 

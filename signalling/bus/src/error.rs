@@ -27,6 +27,9 @@ pub enum Error {
     /// The file of what is kept cannot be written.
     #[error("the file cannot be written: {0}")]
     Disk(String),
+    /// Redis would not: no memory, no permission, too old.
+    #[error("Redis refused: {0}")]
+    Refused(String),
     /// What stands in Redis is not ours, or of another version.
     #[error("what Redis holds cannot be read: {0}")]
     Garbled(&'static str),
@@ -44,6 +47,7 @@ impl Error {
             Self::Taken(_) => "taken",
             Self::NoNode => "no_node",
             Self::Disk(_) => "disk",
+            Self::Refused(_) => "refused",
             Self::Garbled(_) => "garbled",
         }
     }

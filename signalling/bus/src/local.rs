@@ -61,7 +61,14 @@ impl Local {
         self.users.get(user).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// The same as places, for those who ask from elsewhere.
+    /// Who of a tenant is here.
+    pub(crate) fn identities(&self, tenant: &str) -> Vec<String> {
+        let here = self.users.keys().filter(|user| user.tenant == tenant);
+
+        here.map(|user| user.identity.clone()).collect()
+    }
+
+    /// The user's sessions as places, for those who ask from elsewhere.
     pub(crate) fn places<'a>(
         &'a self,
         node: &'a str,

@@ -20,6 +20,8 @@ pub struct Job {
     pub attempt: u32,
     /// Who claimed it.
     pub consumer: String,
+    /// What Redis calls this claim.
+    pub(crate) entry: String,
 }
 
 /// A job that nobody tries any more.

@@ -141,7 +141,7 @@ pub struct Notice {
     /// Its id: a second one of the same id replaces it.
     pub id: String,
     /// What it says.
-    pub body: Vec<u8>,
+    pub body: String,
     /// When it is worth nothing any more, milliseconds since the Unix epoch.
     pub expires_ms: u64,
 }

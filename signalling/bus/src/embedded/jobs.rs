@@ -187,6 +187,7 @@ fn claimed(
         payload: job.payload.clone(),
         attempt: job.attempts,
         consumer: consumer.to_owned(),
+        entry: String::new(),
     };
 
     (job, Some(given))

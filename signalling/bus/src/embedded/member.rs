@@ -120,8 +120,7 @@ impl Member {
     pub(crate) async fn present(&self, tenant: &str, max: usize) -> Result<Present, Error> {
         let mut identities: BTreeSet<String> = BTreeSet::new();
         for seat in lock(&self.nodes).members.values() {
-            let here = seat.local.users.keys().filter(|user| user.tenant == tenant);
-            identities.extend(here.map(|user| user.identity.clone()));
+            identities.extend(seat.local.identities(tenant));
         }
         let truncated = identities.len() > max;
         let listed: Vec<String> = identities.into_iter().take(max).collect();

@@ -1,9 +1,8 @@
 //! The suite against the embedded backend, in virtual time; and what only that has: its file.
 
 use crate::conformance::{self, World, timings};
+use crate::scratch::Scratch;
 use signalling_bus::{Bus, Change, Embedded, Event, Node, Notice, User};
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc::Receiver;
 
@@ -12,24 +11,6 @@ struct InProcess(Embedded);
 impl World for InProcess {
     async fn join(&self, node: Node) -> (Bus, Receiver<Event>) {
         self.0.join(node)
-    }
-}
-
-/// A directory that goes when the test ends.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("millrace-bus-{}-{number}", std::process::id());
-        Self(std::env::temp_dir().join(name))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
@@ -46,7 +27,7 @@ fn run(test: impl AsyncFnOnce(&InProcess)) {
     });
 }
 
-conformance::suite!();
+conformance::cases!(conformance::as_tests);
 
 #[test]
 fn what_is_to_last_outlives_the_process() {
@@ -54,7 +35,8 @@ fn what_is_to_last_outlives_the_process() {
         let scratch = Scratch::new();
         let open = || Embedded::open(Some(&scratch.0), timings()).unwrap();
         let alice = User::new("acme", "alice");
-        let notice = Notice { id: "NO_1".to_owned(), body: vec![1], expires_ms: u64::MAX };
+        let notice =
+            Notice { id: "NO_1".to_owned(), body: "missed".to_owned(), expires_ms: u64::MAX };
         let first = open();
         assert!(Embedded::open(Some(&scratch.0), timings()).is_err(), "two processes, one file");
         let (bus, _events) = first.join(Node::named("a"));

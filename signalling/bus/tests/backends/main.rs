@@ -4,3 +4,5 @@
 
 mod conformance;
 mod embedded;
+mod redis;
+mod scratch;

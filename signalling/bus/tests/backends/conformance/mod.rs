@@ -71,55 +71,69 @@ pub(crate) async fn message(events: &mut Receiver<Event>) -> (String, Vec<u8>) {
     .await
 }
 
-/// Makes a test of each function of the suite, by the module's `run`, which makes the world.
-macro_rules! suite {
-    () => {
-        $crate::conformance::suite! { users:
-            a_session_is_found_from_every_node,
-            a_session_registered_again_is_changed,
-            devices_and_settings_make_the_presence,
-            a_tenant_lists_its_own_and_says_when_there_are_more,
-            names_cannot_be_made_to_meet,
-            a_dead_nodes_users_go_offline,
-            a_goodbye_takes_effect_at_once,
-            a_node_that_starts_anew_has_no_users,
-            settings_are_kept_and_bounded,
-            changes_of_settings_at_once_are_all_kept,
-            notices_are_held_until_taken_back,
-            only_the_newest_notices_are_held,
-            expired_notices_are_gone,
-            names_and_texts_have_bounds
-        }
-        $crate::conformance::suite! { messages:
-            messages_come_in_order_and_once,
-            a_node_that_is_not_there_is_an_error,
-            a_node_that_does_not_listen_is_full_in_the_end,
-            news_reach_those_who_follow,
-            nothing_old_reaches_a_node_that_starts_anew,
-            a_message_to_oneself_arrives
-        }
-        $crate::conformance::suite! { rooms:
-            a_room_is_placed_once,
-            region_and_load_decide,
-            a_draining_node_keeps_its_rooms_and_takes_none,
-            rooms_of_a_dead_node_are_placed_anew,
-            a_room_that_was_released_is_free
-        }
-        $crate::conformance::suite! { queue:
-            a_job_is_one_however_often_it_is_pushed,
-            each_job_is_given_to_one,
-            an_ended_lease_gives_the_job_to_another,
-            a_renewed_lease_holds_the_job,
-            a_failed_job_comes_back_after_a_pause_and_dies_in_the_end,
-            a_job_whose_consumers_vanish_dies,
-            a_dead_job_can_be_tried_again
+/// Hands the list of all cases to a macro.
+macro_rules! cases {
+    ($then:path) => {
+        $then! {
+            users::a_session_is_found_from_every_node,
+            users::a_session_registered_again_is_changed,
+            users::devices_and_settings_make_the_presence,
+            users::a_tenant_lists_its_own_and_says_when_there_are_more,
+            users::names_cannot_be_made_to_meet,
+            users::a_dead_nodes_users_go_offline,
+            users::a_goodbye_takes_effect_at_once,
+            users::a_node_that_starts_anew_has_no_users,
+            users::settings_are_kept_and_bounded,
+            users::changes_of_settings_at_once_are_all_kept,
+            users::notices_are_held_until_taken_back,
+            users::only_the_newest_notices_are_held,
+            users::expired_notices_are_gone,
+            users::names_and_texts_have_bounds,
+            messages::messages_come_in_order_and_once,
+            messages::a_node_that_is_not_there_is_an_error,
+            messages::a_node_that_does_not_listen_is_full_in_the_end,
+            messages::news_reach_those_who_follow,
+            messages::nothing_old_reaches_a_node_that_starts_anew,
+            messages::a_message_to_oneself_arrives,
+            rooms::a_room_is_placed_once,
+            rooms::region_and_load_decide,
+            rooms::a_draining_node_keeps_its_rooms_and_takes_none,
+            rooms::rooms_of_a_dead_node_are_placed_anew,
+            rooms::a_room_that_was_released_is_free,
+            queue::a_job_is_one_however_often_it_is_pushed,
+            queue::each_job_is_given_to_one,
+            queue::an_ended_lease_gives_the_job_to_another,
+            queue::a_renewed_lease_holds_the_job,
+            queue::a_failed_job_comes_back_after_a_pause_and_dies_in_the_end,
+            queue::a_job_whose_consumers_vanish_dies,
+            queue::a_dead_job_can_be_tried_again
         }
     };
-    ($module:ident: $($name:ident),*) => { $(
+}
+pub(crate) use cases;
+
+/// Makes each case a test that the module's `run` gives a world of its own.
+macro_rules! as_tests {
+    ($($module:ident::$name:ident),*) => { $(
         #[test]
         fn $name() {
             run(async |world| $crate::conformance::$module::$name(world).await);
         }
     )* };
 }
-pub(crate) use suite;
+pub(crate) use as_tests;
+
+/// Makes the cases a function that runs one after the other on what `fresh` makes of a world.
+macro_rules! in_turn {
+    ($($module:ident::$name:ident),*) => {
+        /// Every case, in turn, on an emptied world.
+        pub(crate) async fn all<W: World>(world: &W, mut empty: impl FnMut()) {
+            $(
+                empty();
+                eprintln!("{}", stringify!($name));
+                $module::$name(world).await;
+            )*
+        }
+    };
+}
+cases!(in_turn);

@@ -17,7 +17,7 @@ fn presence(identity: &str, name: &str, state: State) -> Presence {
 }
 
 fn notice(number: usize, expires_ms: u64) -> Notice {
-    Notice { id: format!("NO_{number}"), body: vec![number as u8], expires_ms }
+    Notice { id: format!("NO_{number}"), body: number.to_string(), expires_ms }
 }
 
 fn in_an_hour() -> u64 {
@@ -199,7 +199,7 @@ pub(crate) async fn notices_are_held_until_taken_back(world: &impl World) {
     for number in 1..=3 {
         a.hold(&alice(), notice(number, expires_ms)).await.unwrap();
     }
-    let again = Notice { body: b"again".to_vec(), ..notice(1, expires_ms) };
+    let again = Notice { body: "again".to_owned(), ..notice(1, expires_ms) };
     b.hold(&alice(), again.clone()).await.unwrap();
     let held = [notice(2, expires_ms), notice(3, expires_ms), again];
     assert_eq!(b.notices(&alice()).await.unwrap(), held);
@@ -246,7 +246,7 @@ pub(crate) async fn names_and_texts_have_bounds(world: &impl World) {
     refused(a.register(&alice(), session("", "A")).await);
     refused(a.register(&alice(), session("1", &long)).await);
     refused(a.send("a", vec![0; (128 << 10) + 1]).await);
-    refused(a.hold(&alice(), Notice { body: vec![0; 5_000], ..notice(1, 1) }).await);
+    refused(a.hold(&alice(), Notice { body: "x".repeat(5_000), ..notice(1, 1) }).await);
     refused(a.keep("").await);
     refused(a.push("", "key", Vec::new()).await.map(drop));
 
