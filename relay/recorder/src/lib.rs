@@ -1,7 +1,9 @@
 //! From the media log to files: frames out of packets, files out of frames.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod clock;
+pub mod codec;
+pub mod composite;
 pub mod facts;
 mod frames;
 mod log;

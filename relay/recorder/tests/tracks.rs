@@ -1,6 +1,7 @@
 //! Files of tracks, out of logs of streams that independent encoders made; ffmpeg decodes them.
 
 mod tracks {
+    #[allow(dead_code, reason = "composites need the rest")]
     pub(crate) mod logging;
     pub(crate) mod source;
 }

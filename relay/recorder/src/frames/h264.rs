@@ -3,6 +3,7 @@
 use super::Picture;
 use crate::parameters;
 
+const SLICE: u8 = 1;
 const IDR: u8 = 5;
 const SPS: u8 = 7;
 const STAP_A: u8 = 24;
@@ -26,6 +27,12 @@ pub(super) fn picture<'a>(payloads: impl Iterator<Item = &'a [u8]>) -> Option<Pi
         }
     }
     if fragments || data.is_empty() {
+        return None;
+    }
+    // A picture's first slice starts at macroblock 0, whose code is a single 1. Without it the
+    // picture has lost its head: what looks like a keyframe's start is in its middle.
+    let slice = units(&data).find(|unit| matches!(unit[0] & 0x1f, SLICE | IDR));
+    if slice.is_some_and(|slice| slice.get(1).is_none_or(|byte| byte & 0x80 == 0)) {
         return None;
     }
     let keyframe = units(&data).any(|unit| unit[0] & 0x1f == IDR);

@@ -2,8 +2,8 @@
 
 pub(crate) mod av1;
 pub(crate) mod h264;
-mod vp8;
-mod vp9;
+pub(crate) mod vp8;
+pub(crate) mod vp9;
 
 use crate::order::Packet;
 use relay_wire::control::Codec;

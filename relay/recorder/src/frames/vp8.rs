@@ -21,7 +21,7 @@ pub(super) fn picture<'a>(payloads: impl Iterator<Item = &'a [u8]>) -> Option<Pi
 }
 
 /// Width and height, of 14 bits each; the two bits above are how to scale them.
-fn size(data: &[u8]) -> Option<(u16, u16)> {
+pub(crate) fn size(data: &[u8]) -> Option<(u16, u16)> {
     let header = data.get(3..10)?;
     let number = |at: usize| u16::from_le_bytes([header[at], header[at + 1]]) & 0x3fff;
 

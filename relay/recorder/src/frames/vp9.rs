@@ -51,7 +51,7 @@ fn append_index(data: &mut Vec<u8>, sizes: &[usize]) -> Option<()> {
 }
 
 /// Width and height of a keyframe's uncompressed header.
-fn size(data: &[u8]) -> Option<(u16, u16)> {
+pub(crate) fn size(data: &[u8]) -> Option<(u16, u16)> {
     let mut bits = Bits::new(data);
     let marker = bits.take(2)?;
     let profile = bits.take(1)? | bits.take(1)? << 1;

@@ -33,6 +33,7 @@ enum Owned {
         timestamp: u32,
     },
     Fact(Vec<u8>),
+    Other(Record<'static>),
 }
 
 /// How a stream reaches the log.
@@ -61,6 +62,11 @@ impl Writing {
 
     pub(crate) fn fact(&mut self, at_us: u64, fact: &Fact) {
         self.records.push((at_us, Owned::Fact(fact.write())));
+    }
+
+    /// A record of another kind.
+    pub(crate) fn other(&mut self, record: Record<'static>) {
+        self.records.push((record.at_us(), Owned::Other(record)));
     }
 
     /// A participant with one track.
@@ -165,6 +171,7 @@ impl Owned {
                 ntp: *ntp,
                 timestamp: *timestamp,
             }),
+            Self::Other(record) => record.clone(),
             Self::Fact(json) => Record::Fact(medialog::Fact { at_us, json }),
         }
     }

@@ -19,16 +19,22 @@ pub(crate) struct Source {
 
 /// Two seconds of a test picture, or of a tone, with a keyframe each half second.
 pub(crate) fn encode(directory: &Path, codec: Codec) -> Source {
+    let input = match codec {
+        Codec::Opus => "sine=frequency=440:duration=2",
+        _ => "testsrc2=size=322x242:rate=25:duration=2",
+    };
+
+    encode_input(directory, codec, input)
+}
+
+/// What ffmpeg's filters make, 25 pictures or 50 packets a second.
+pub(crate) fn encode_input(directory: &Path, codec: Codec, input: &str) -> Source {
     let (name, arguments) = match codec {
         Codec::Vp8 => ("a.ivf", "-c:v libvpx -deadline realtime -lag-in-frames 0 -auto-alt-ref 0"),
         Codec::Vp9 => ("b.ivf", "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -lag-in-frames 0"),
         Codec::H264 => ("c.h264", "-c:v libx264 -profile:v baseline -tune zerolatency -bf 0"),
         Codec::Av1 => ("d.ivf", "-c:v libaom-av1 -usage realtime -cpu-used 8 -lag-in-frames 0"),
         Codec::Opus => ("e.ogg", "-c:a libopus -b:a 48k -frame_duration 20"),
-    };
-    let input = match codec {
-        Codec::Opus => "sine=frequency=440:duration=2",
-        _ => "testsrc2=size=322x242:rate=25:duration=2",
     };
     let keyframes = if codec == Codec::Opus { "-ac 2" } else { "-g 12 -pix_fmt yuv420p -b:v 800k" };
     let file = directory.join(name);
