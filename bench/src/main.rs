@@ -1,5 +1,9 @@
 //! The load harness: clients that are not our own dataplane, and what the server spends on them.
 
+#[cfg(test)]
+#[path = "../../tests/src/allocations.rs"]
+#[allow(dead_code, unreachable_pub, reason = "it belongs to the tests of whole systems")]
+mod allocations;
 mod compare;
 mod conduct;
 mod cost;
@@ -29,6 +33,10 @@ mod turn;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 use std::sync::Arc;
+
+#[cfg(test)]
+#[global_allocator]
+static ALLOCATOR: allocations::Counting = allocations::Counting;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -114,12 +114,14 @@ impl Tally {
 impl Seen {
     /// The first packet that comes may be as many behind the first that was sent.
     const MARGIN: u64 = 65_536;
+    /// Words with room for as many behind the first as well: no run of a room fills them soon.
+    const WORDS_MIN: usize = (2 * Self::MARGIN / 64) as usize;
 
     /// Notes a packet; false if it was there.
     fn insert(&mut self, index: u64) -> bool {
         let (word, bit) = ((index / 64) as usize, 1 << (index % 64));
         if word >= self.bits.len() {
-            self.bits.resize((word + 1).next_power_of_two(), 0);
+            self.bits.resize((word + 1).next_power_of_two().max(Self::WORDS_MIN), 0);
         }
         let new = self.bits[word] & bit == 0;
         self.bits[word] |= bit;

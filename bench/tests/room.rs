@@ -63,6 +63,14 @@ fn every_packet_of_a_webinar_reaches_every_subscriber() {
 }
 
 #[test]
+fn somebody_who_only_listens_takes_little_memory() {
+    let report = measure("memory", "--scenario audio --subscribers 60 --seconds 1");
+
+    let each = figure(&report, "pss_bytes_per_participant");
+    assert!((1.0..120_000.0).contains(&each), "{each} bytes");
+}
+
+#[test]
 fn everybody_in_a_meeting_receives_everybody_else() {
     let report = measure("meeting", "--scenario meeting --subscribers 4 --seconds 1");
 

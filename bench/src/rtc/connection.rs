@@ -7,6 +7,8 @@ use super::sdp::{Remote, Setup};
 use super::srtp::{Keys, Refusal};
 use crate::net::sockets;
 use anyhow::{Context, Result, bail};
+#[cfg(test)]
+use dimpl::SrtpProfile;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
@@ -223,6 +225,35 @@ impl Connection {
             Ok(()) => Arrival::Rtp,
             Err(refusal) => Arrival::Refused(refusal),
         }
+    }
+}
+
+#[cfg(test)]
+impl Connection {
+    /// The two ends of one that stands, over loopback.
+    pub(crate) fn pair() -> Result<[Self; 2]> {
+        const MATERIAL: [u8; 88] = [7; 88];
+        let identity = Identity::new()?;
+        let local = || Local::new(Ipv4Addr::LOCALHOST.into(), &identity);
+        let sides = [local()?, local()?];
+        let addresses = sides.each_ref().map(|side| side.address);
+        let end = |side: Local, other, active| -> Result<Self> {
+            let socket = side.socket.context("a new side has a socket")?;
+            socket.connect(other)?;
+            let own = Credentials { ufrag: side.ufrag, password: side.password };
+            let now = Instant::now();
+            Ok(Self {
+                socket,
+                ice: Agent::new(&own, &own, vec![other], active, now),
+                handshake: Handshake::new(&identity, identity.fingerprint, active, now),
+                keys: Some(Keys::new(&MATERIAL, SrtpProfile::AEAD_AES_256_GCM, active)?),
+                data: Data::default(),
+                since: now,
+            })
+        };
+        let [ours, theirs] = sides;
+
+        Ok([end(ours, addresses[1], true)?, end(theirs, addresses[0], false)?])
     }
 }
 

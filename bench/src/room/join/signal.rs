@@ -14,11 +14,14 @@ use tokio::time::{sleep_until, timeout};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
 /// Time for the server to take a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes that are read at a time: a buffer of this size is cleared for each read.
+const READ_BYTES: usize = 4 << 10;
 /// Time between pings until the server says how often it wants them.
 const PING_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -176,7 +179,8 @@ pub(in crate::room) fn description(kind: &str, sdp: String, id: u32) -> SessionD
 
 /// Opens a WebSocket; errors say what is wrong with a server that should speak `protocol`.
 pub(super) async fn open(url: &str, request: Request, protocol: &str) -> Result<Line> {
-    match timeout(CONNECT_TIMEOUT, connect_async(request)).await {
+    let config = WebSocketConfig::default().read_buffer_size(READ_BYTES);
+    match timeout(CONNECT_TIMEOUT, connect_async_with_config(request, Some(config), false)).await {
         Ok(Ok((line, _))) => Ok(line),
         Ok(Err(error)) => Err(explain(url, error, protocol)),
         Err(_) => bail!("{url} did not answer within {} s", CONNECT_TIMEOUT.as_secs()),

@@ -3,6 +3,8 @@
 mod client;
 mod incoming;
 mod sender;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 pub(super) use client::{Client, Wants};

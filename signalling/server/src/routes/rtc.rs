@@ -14,6 +14,10 @@ use axum::response::{IntoResponse, Response};
 use signalling_switchboard::token::Claims;
 use std::sync::Arc;
 
+/// Bytes that are read at a time. The library writes zeros over a buffer of this size for each read
+/// and keeps it for the connection: its 128 KiB were more than the rest of a participant.
+const READ_BYTES: usize = 4 << 10;
+
 type Upgrade = Result<WebSocketUpgrade, WebSocketUpgradeRejection>;
 
 /// `GET /rtc`: joins, or resumes, over a WebSocket.
@@ -57,6 +61,7 @@ pub(super) async fn join(
     };
 
     upgrade
+        .read_buffer_size(READ_BYTES)
         .max_message_size(limits.message_bytes)
         .max_frame_size(limits.message_bytes)
         .on_upgrade(move |socket| connection.run(socket, join))
