@@ -2,10 +2,13 @@
 //! shard in turn, as if nothing steered them.
 
 use crate::allocations;
-use relay_shard::{Config, DtlsVersions, Event, Limits, Outbox, Packet, Path, Reached, Shard};
+use relay_shard::{
+    Config, DtlsVersions, Event, Limits, Logged, Outbox, Packet, Path, Reached, Shard,
+};
 use relay_shard::{TurnConfig, Unlimited};
 use relay_wire::Kind;
 use relay_wire::control::{Message, Request, RoomId};
+use relay_wire::medialog::{BLOCK_MAX, LogId};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,6 +16,9 @@ use std::time::Instant;
 
 /// Room for a turn's packets, in bytes and packets.
 const OUTBOX: (usize, usize) = (8 << 20, 8192);
+
+/// Blocks of media logs that each shard may fill.
+const BLOCKS: usize = 64;
 
 /// Shards and what they said.
 pub struct Relay {
@@ -27,6 +33,8 @@ pub struct Relay {
     pub hand_overs: u64,
     /// Datagrams received, by protocol, and what the shard allocated while it handled them.
     pub work: HashMap<Kind, Work>,
+    /// Media logs, as they would stand on a disk.
+    pub logs: HashMap<LogId, Vec<u8>>,
 }
 
 /// How much was handled, and at what cost.
@@ -65,7 +73,9 @@ impl Relay {
                 ledger: Arc::new(Unlimited),
             };
             let shard = Shard::new(config, now).expect("a valid configuration");
-            (shard, Outbox::new(OUTBOX.0, OUTBOX.1))
+            let mut out = Outbox::new(OUTBOX.0, OUTBOX.1);
+            (0..BLOCKS).for_each(|_| out.lend_block(vec![0; BLOCK_MAX].into_boxed_slice()));
+            (shard, out)
         };
 
         Self {
@@ -76,6 +86,7 @@ impl Relay {
             messages: Vec::new(),
             hand_overs: 0,
             work: HashMap::new(),
+            logs: HashMap::new(),
         }
     }
 
@@ -136,6 +147,14 @@ impl Relay {
             .collect();
         let events: Vec<Event> = out.events.drain(..).collect();
         out.clear();
+        let logged: Vec<Logged> = out.logged().collect();
+        for entry in logged {
+            if let Logged::Block(mut full) = entry {
+                let log = self.logs.entry(full.log).or_default();
+                log.extend_from_slice(full.block.seal());
+                out.lend_block(full.block.into_bytes());
+            }
+        }
 
         for event in events {
             match event {

@@ -6,7 +6,9 @@ use crate::{Network, Received, Relay, Source};
 use livekit_protocol as proto;
 use prost::Message as _;
 use relay_wire::control::Kind;
-use signalling_switchboard::{Config, ConnectionId, Join, Now, Outbox, Switchboard, token};
+use signalling_switchboard::{
+    AdminRequest, Config, ConnectionId, Join, Now, Outbox, RecordingAct, Switchboard, token,
+};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -101,6 +103,25 @@ impl World {
         self.clients.insert(identity.to_owned(), (connection, client));
         let now = self.instants();
         self.switchboard.connect(now, connection, join, &mut self.out);
+        self.flush();
+    }
+
+    /// The room "demo" is recorded from now on.
+    pub fn record(&mut self) {
+        self.recording(AdminRequest::Recording(RecordingAct::Start, "demo".to_owned()));
+    }
+
+    /// The room "demo" is not recorded any more.
+    pub fn stop_recording(&mut self) {
+        self.recording(AdminRequest::Recording(RecordingAct::Stop, "demo".to_owned()));
+    }
+
+    fn recording(&mut self, request: AdminRequest) {
+        let video = token::Grants { room_record: true, ..token::Grants::default() };
+        let claims = token::Claims { video, ..token::Claims::default() };
+        let now = self.instants();
+        let outcome = self.switchboard.administer(now, &claims, request, &mut self.out);
+        outcome.expect("somebody is in the room");
         self.flush();
     }
 

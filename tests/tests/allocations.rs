@@ -1,5 +1,7 @@
 //! The packet path allocates nothing once a call is up.
 
+#[path = "allocations/recorded.rs"]
+mod recorded;
 #[path = "../../relay/wire/tests/scalable/mod.rs"]
 mod scalable;
 #[path = "allocations/svc.rs"]
@@ -48,6 +50,32 @@ fn a_forwarded_packet_allocates_nothing() {
     assert!(work.datagrams > 5_000, "{work:?}");
     assert_eq!(work.allocations, 0, "{work:?}");
     assert!(world.received("bob", "ann", Kind::Video).frames.len() > 400);
+}
+
+#[test]
+fn a_recorded_packet_allocates_nothing_and_is_in_the_log() {
+    let network = Network { loss: 0.01, delay: Duration::from_millis(20), ..Default::default() };
+    let mut world = World::new(12, network);
+    for identity in ["ann", "bob", "cleo"] {
+        world.join(identity);
+        world.publish(identity, Source::Microphone);
+        world.publish(identity, Source::SimulcastCamera);
+    }
+    world.run(Duration::from_secs(6));
+    world.record();
+    world.run(Duration::from_secs(2));
+    world.relay.work.clear();
+    world.run(Duration::from_secs(10));
+    let work = world.relay.work.clone();
+    world.stop_recording();
+
+    for protocol in [Protocol::Rtp, Protocol::Rtcp] {
+        let work = work.get(&protocol).copied().unwrap_or_default();
+        assert!(work.datagrams > 100, "{work:?}");
+        assert_eq!(work.allocations, 0, "{protocol:?}: {work:?}");
+    }
+    let log = world.relay.logs.into_values().next().expect("a log");
+    recorded::assert_whole(&log, 3);
 }
 
 #[test]

@@ -17,8 +17,13 @@ const LATER: [&str; 6] = [
     "millrace_signalling_leaves_total",
 ];
 
-const PREFIXES: [&str; 4] =
-    ["millrace_relay_", "millrace_signalling_", "millrace_stun_", "millrace_turn_"];
+const PREFIXES: [&str; 5] = [
+    "millrace_recording_",
+    "millrace_relay_",
+    "millrace_signalling_",
+    "millrace_stun_",
+    "millrace_turn_",
+];
 
 #[test]
 fn dashboards_and_alerts_name_metrics_that_exist() {

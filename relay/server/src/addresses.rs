@@ -142,6 +142,7 @@ pub(crate) fn config_for_tests() -> Config {
         shards: None,
         dtls: relay_shard::DtlsVersions::Auto,
         data_directory: "unused".into(),
+        recording_directory: "unused".into(),
         limits: relay_shard::Limits::default(),
         turn: crate::TurnSettings::default(),
         streams: crate::StreamLimits::default(),

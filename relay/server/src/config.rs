@@ -23,6 +23,8 @@ pub struct Config {
     pub dtls: DtlsVersions,
     /// Where the certificate is kept; made when it is not there.
     pub data_directory: PathBuf,
+    /// Where media logs are written: a directory each.
+    pub recording_directory: PathBuf,
     /// Bounds of each shard.
     pub limits: Limits,
     /// TURN.

@@ -2,6 +2,7 @@
 
 mod adopting;
 mod connections;
+mod recording;
 
 use crate::bind::Patience;
 use crate::failure::Failed;
@@ -9,7 +10,8 @@ use crate::io::Io;
 use crate::mailbox::{Letter, Mailbox};
 use crate::mesh::Port;
 use crate::pace::Pace;
-use crate::relay::unix_seconds;
+use crate::recording::{Lanes, Recorder};
+use crate::relay::unix_time;
 use crate::router::{Events, Router};
 use crate::snapshot::Snapshots;
 use crate::steering::Inbox;
@@ -77,6 +79,8 @@ pub(crate) struct Shared {
     pub(crate) stop: Arc<AtomicBool>,
     /// Where the kernel's maps are fed from, if it relays or steers.
     pub(crate) steering: Option<Arc<Inbox>>,
+    /// Where media logs are written.
+    pub(crate) lanes: Arc<Lanes>,
 }
 
 /// One shard with its sockets and its clock.
@@ -98,6 +102,7 @@ pub(crate) struct Driver<I> {
     /// Relayed addresses to be closed after what is still to be sent from them.
     closing: VecDeque<SocketAddr>,
     owners: HashMap<Path, u16, foldhash::fast::RandomState>,
+    recorder: Recorder,
     shared: Shared,
     pace: Pace,
     publish_at: Instant,
@@ -133,6 +138,7 @@ impl<I: Io> Driver<I> {
             opens: TURN_OPENS,
             closing: VecDeque::new(),
             owners: HashMap::default(),
+            recorder: Recorder::new(shared.lanes.clone(), index),
             shared,
             pace: Pace::new(now),
             publish_at: now,
@@ -149,6 +155,7 @@ impl<I: Io> Driver<I> {
             self.turn();
             glommio::executor().yield_if_needed().await;
         }
+        self.end_recordings(Instant::now());
         self.flush(Instant::now());
     }
 
@@ -158,7 +165,7 @@ impl<I: Io> Driver<I> {
         self.opens = TURN_OPENS;
         if self.clock_at <= now {
             self.clock_at = now + CLOCK_EVERY;
-            self.shard.set_clock(now, unix_seconds());
+            self.shard.set_clock(now, unix_time());
         }
         // Letters first: who was answered by another shard, which claims his path, may have sent
         // the next datagram already.
@@ -290,7 +297,7 @@ impl<I: Io> Driver<I> {
         };
         let closes = request.command == Command::CloseRoom;
         let before = self.out.events.len();
-        self.shard.command(now, request, &mut self.out);
+        self.carry_out(now, request);
         let refused = self.out.events[before..].iter().any(|event| {
             matches!(event, Event::Control(Message::Answer { id: of, answer: Answer::Refused(_) })
                 if *of == id)
@@ -329,6 +336,7 @@ impl<I: Io> Driver<I> {
             }
             self.events = events;
         }
+        self.recorder.exchange(&mut self.shard, &mut self.out);
         let Self { out, port, .. } = self;
         for at in self.handed..out.hand_overs().len() {
             let hand_over = &out.hand_overs()[at];

@@ -66,6 +66,9 @@ pub enum StartError {
         "media.listen: cannot list this machine's addresses: {0}; name them instead of 0.0.0.0"
     )]
     Interfaces(io::Error),
+    /// The thread that writes recordings does not start.
+    #[error("recording does not start: {0}; check the limit of threads (`ulimit -u`)")]
+    Recording(io::Error),
     /// No shards, or more than user name fragments can name.
     #[error(
         "media.shards = {0}: choose 1 to {max}, or leave it out for all CPUs",

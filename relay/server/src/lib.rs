@@ -24,6 +24,7 @@ mod mmsg;
 mod opening;
 mod options;
 mod pace;
+mod recording;
 mod relay;
 mod relayed;
 mod router;

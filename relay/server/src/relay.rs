@@ -9,6 +9,7 @@ use crate::mesh::{Mesh, Port};
 use crate::metrics::RelayCollector;
 use crate::mmsg::Mmsg;
 use crate::opening::{self, Opened};
+use crate::recording::{Lanes, Recording, WriterCounters};
 use crate::router::{Events, Router};
 use crate::snapshot::Snapshots;
 use crate::sockets::Sockets;
@@ -29,7 +30,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Locked memory that glommio asks for before it starts an executor.
 const MEMORY_LOCK_BYTES: u64 = 512 << 10;
@@ -46,6 +47,9 @@ pub struct Relay {
     certificate: Option<Arc<CertificateWatch>>,
     /// Ends after the shards, whose last events it still takes.
     steering: Option<Steering>,
+    /// Ends after the shards, whose last blocks it still writes.
+    _recording: Recording,
+    recorded: Arc<Mutex<WriterCounters>>,
     steered: Arc<Mutex<Counters>>,
 }
 
@@ -90,7 +94,11 @@ pub fn start(config: &Config, events: Events) -> Result<Relay, StartError> {
     let (desk, turn) = Desk::new(mailboxes.clone(), surroundings, &config.turn)?;
     let places: Vec<usize> = cpus.iter().copied().cycle().take(shards.into()).collect();
     let prepared = Prepared::new(config, sockets.iter().map(|(sockets, _)| sockets), &places)?;
-    let mut shared = shared(config, mailboxes, Arc::new(desk), events);
+    let (failed, recorded) = (Failed::default(), Arc::default());
+    let directory = config.recording_directory.clone();
+    let recording = Recording::start(shards, directory, &events, &recorded, &failed);
+    let recording = recording.map_err(StartError::Recording)?;
+    let mut shared = shared(config, mailboxes, Arc::new(desk), events, failed, recording.lanes());
     shared.steering = prepared.as_ref().map(|_| Arc::new(Inbox::new(shards)));
     let mut relay = Relay {
         threads: Vec::new(),
@@ -102,6 +110,8 @@ pub fn start(config: &Config, events: Events) -> Result<Relay, StartError> {
         limits: config.limits,
         certificate: certificate.map(Arc::new),
         steering: None,
+        _recording: recording,
+        recorded,
         steered: Arc::default(),
     };
     let standing = relay.steer(prepared)?;
@@ -121,7 +131,12 @@ impl Relay {
 
     /// The metrics of all shards, for a registry.
     pub fn collector(&self) -> RelayCollector {
-        RelayCollector::new(self.shared.snapshots.clone(), self.limits, self.steered.clone())
+        RelayCollector::new(
+            self.shared.snapshots.clone(),
+            self.limits,
+            self.steered.clone(),
+            self.recorded.clone(),
+        )
     }
 
     /// Resolves when a shard dies: the process should then end with an error, to be restarted.
@@ -239,7 +254,7 @@ impl Relay {
             seed: rand::random(),
             limits: config.limits,
             listen: self.shared.desk.surroundings().listen().to_vec(),
-            unix_seconds: unix_seconds(),
+            unix_seconds: unix_time().as_secs(),
             turn: turn.clone(),
             ledger: self.shared.desk.books(),
             candidates_tcp: self.candidates.clone(),
@@ -320,9 +335,9 @@ impl Drop for Watch {
     }
 }
 
-/// Seconds since the Unix epoch, by the system's clock.
-pub(crate) fn unix_seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+/// Time since the Unix epoch, by the system's clock.
+pub(crate) fn unix_time() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 fn shared(
@@ -330,6 +345,8 @@ fn shared(
     mailboxes: Vec<Arc<Mailbox>>,
     desk: Arc<Desk>,
     events: Events,
+    failed: Failed,
+    lanes: Arc<Lanes>,
 ) -> Shared {
     let snapshots = Arc::new(Snapshots::new(mailboxes.len()));
     let router = Router::new(mailboxes.clone(), snapshots.clone(), events.clone(), &config.limits);
@@ -340,9 +357,10 @@ fn shared(
         desk,
         events,
         snapshots,
-        failed: Failed::default(),
+        failed,
         stop: Arc::default(),
         steering: None,
+        lanes,
     }
 }
 

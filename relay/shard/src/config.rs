@@ -54,6 +54,8 @@ pub struct Limits {
     pub room_participants: usize,
     /// Tracks of one participant.
     pub participant_tracks: usize,
+    /// Rooms of this shard that may be recorded at a time.
+    pub recordings: usize,
     /// Transports on this shard.
     pub transports: usize,
     /// SSRCs received on one transport at a time; of those before them the end is remembered.
@@ -75,6 +77,7 @@ impl Default for Limits {
             rooms: 10_000,
             room_participants: 1_000,
             participant_tracks: 32,
+            recordings: 256,
             transports: 20_000,
             transport_ssrcs: 64,
             data_message_bytes: 65_536,

@@ -8,6 +8,7 @@ mod dtls;
 mod egress;
 mod hash;
 mod ice;
+mod logged;
 mod outbox;
 mod packet;
 mod room;
@@ -20,6 +21,7 @@ mod turn;
 
 pub use config::{Config, DtlsVersions, Limits};
 pub use egress::Egress;
+pub use logged::{Logged, LoggedBlock, Unwritten};
 pub use outbox::{Event, HandOver, Outbox, Transmit};
 pub use packet::{Packet, Path, Via};
 pub use room::Room;

@@ -1,6 +1,7 @@
 //! What a turn caused: packets to send, packets of other shards, events. The driver drains it.
 
-use crate::{Binding, BindingKey, DropReason, Drops, Packet, Path, Standing, Via};
+use crate::logged::Desk;
+use crate::{Binding, BindingKey, DropReason, Drops, Logged, Packet, Path, Standing, Via};
 use relay_wire::control::Message;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -67,6 +68,7 @@ pub struct Outbox {
     /// Packets whose remote end is a relayed address of ours: the shard takes them back.
     inside: VecDeque<Transmit>,
     hand_overs: Vec<HandOver>,
+    logs: Desk,
     /// In the order in which they happened.
     pub events: Vec<Event>,
     /// Packets that went nowhere, by reason, since the outbox was made.
@@ -82,6 +84,7 @@ impl Outbox {
             transmits: Vec::with_capacity(packets),
             inside: VecDeque::with_capacity(INSIDE_MAX),
             hand_overs: Vec::with_capacity(packets),
+            logs: Desk::default(),
             events: Vec::with_capacity(64),
             drops: Drops::default(),
         }
@@ -130,6 +133,29 @@ impl Outbox {
         self.memory[range.clone()].copy_from_slice(packet.payload());
         let datagram = Transmit { path: packet.path, range, unfragmented: false };
         self.hand_overs.push(HandOver { shard, datagram });
+    }
+
+    /// Lends memory for blocks of media logs, or gives it back: `medialog::BLOCK_MAX` bytes.
+    pub fn lend_block(&mut self, memory: Box<[u8]>) {
+        self.logs.lend(memory);
+    }
+
+    /// What is to be written into media logs, in order; takes it out.
+    pub fn logged(&mut self) -> std::vec::Drain<'_, Logged> {
+        self.logs.full.drain(..)
+    }
+
+    /// Whether something is to be written into media logs.
+    pub fn has_logged(&self) -> bool {
+        !self.logs.full.is_empty()
+    }
+
+    pub(crate) fn take_block(&mut self) -> Option<Box<[u8]>> {
+        self.logs.take()
+    }
+
+    pub(crate) fn log(&mut self, logged: Logged) {
+        self.logs.full.push(logged);
     }
 
     /// Counts a packet that ends here.

@@ -2,6 +2,7 @@
 
 mod commands;
 mod receive;
+mod recording;
 mod rooms;
 mod turn;
 
@@ -16,7 +17,7 @@ use relay_wire::stun::binding::{Endpoint, Responder};
 use ring::digest;
 use rooms::Rooms;
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use thiserror::Error;
 
 /// Paths of other shards that are remembered.
@@ -65,6 +66,7 @@ impl Shard {
         }
         let identity = Identity::new(&config).ok_or(ConfigError::Certificate)?;
         let (ice_seed, hash_seed) = (seed(&config, b"ice"), seed64(&config, b"tables"));
+        let wall = (now, Duration::from_secs(config.unix_seconds));
         let endpoints: Vec<Endpoint> = config
             .listen
             .iter()
@@ -77,7 +79,7 @@ impl Shard {
             turn: Turn::new(&config, now, seed(&config, b"turn"), hash_seed),
             responder: Responder::new(&endpoints),
             buffer: vec![0; PACKET_MAX].into_boxed_slice(),
-            rooms: Rooms::new(config.limits, seed64(&config, b"rooms"), hash_seed),
+            rooms: Rooms::new(config.limits, wall, seed64(&config, b"rooms"), hash_seed),
             transports: Transports::new(config, identity, ice_seed, hash_seed),
             flows: map(hash_seed),
             news: VecDeque::new(),

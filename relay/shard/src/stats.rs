@@ -165,6 +165,14 @@ pub struct Counters {
     pub rtt_samples: u64,
     /// Their sum in milliseconds.
     pub rtt_ms: u64,
+    /// Rooms that are recorded now.
+    pub recordings: u64,
+    /// Records of media logs.
+    pub recorded_records: u64,
+    /// Their bytes.
+    pub recorded_bytes: u64,
+    /// Records that media logs miss, since the disk did not keep up.
+    pub recording_lost: u64,
     /// TURN.
     pub turn: TurnCounters,
 }

@@ -3,6 +3,11 @@
 //! Signalling chooses every id, and each is unique for the life of its process. One room lives on
 //! one shard, so every request names its room.
 
+mod recording;
+
+pub use recording::{LOG_NAME_MAX, RecordingNews, RecordingSpec};
+
+use crate::medialog::LogId;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::SocketAddr;
@@ -29,7 +34,7 @@ ids! {
 }
 
 /// Version of these messages; both sides of a control socket must speak the same.
-pub const VERSION: u16 = 4;
+pub const VERSION: u16 = 5;
 
 /// What each side of a control socket sends first. Every version's is this one number, so that
 /// each side can read what the other speaks.
@@ -119,6 +124,13 @@ pub enum Command {
         /// The message, sent as it is.
         payload: Vec<u8>,
     },
+    /// Records the room from now on; refused as `Invalid` while it is recorded.
+    Record(RecordingSpec),
+    /// Ends the recording; `RecordingNews::Ended` follows when it is on the disk.
+    StopRecording,
+    /// Puts a fact into the recording that only signalling knows: JSON, at most
+    /// `medialog::FACT_MAX` bytes.
+    Note(Vec<u8>),
     /// Ends the room with everything in it.
     CloseRoom,
 }
@@ -391,6 +403,8 @@ pub enum Event {
     Speakers(RoomId, Vec<Speaker>),
     /// How well a transport does, each few seconds; latest wins.
     Quality(TransportId, Quality),
+    /// How a room's recording fares.
+    Recording(RoomId, LogId, RecordingNews),
     /// The relay has nothing (more) of these transports: its process or shard started afresh.
     Reset,
     /// The TURN service that clients may be sent to; latest wins.

@@ -8,6 +8,6 @@ pub mod token;
 pub use rooms::{
     AdminError, AdminRequest, AdminResponse, Config, ConnectionId, Counters, Credentials, Encoding,
     ErrorCode, IceServer, Join, JoinError, JoinTimes, LeaveReason, Limit, Limits, Now, Outbox,
-    RequestId, RoomEvent, SessionError, SessionOffer, SessionReply, SessionRequest, SessionRole,
-    Switchboard, Timeouts,
+    RecordingAct, RecordingInfo, RequestId, RoomEvent, SessionError, SessionOffer, SessionReply,
+    SessionRequest, SessionRole, Switchboard, Timeouts,
 };

@@ -72,6 +72,7 @@ fn web(config: &Config, access: &Access) -> Result<signalling_server::Config, Co
     let switchboard = signalling_server::SwitchboardConfig {
         node: config.node_name.clone(),
         region: config.node_region.clone(),
+        record_rooms: config.recording.auto,
         ..signalling_server::SwitchboardConfig::default()
     };
 
@@ -140,6 +141,7 @@ fn media(
         shards: config.media_shards,
         dtls: config.media_dtls,
         data_directory: config.data.clone(),
+        recording_directory: config.recording.directory(&config.data),
         limits: relay_server::Limits::default(),
         streams: relay_server::StreamLimits::default(),
         turn: turn.settings(),

@@ -30,6 +30,8 @@ const KEYS: &[(&str, Kind)] = &[
     ("node.name", Kind::Text),
     ("node.region", Kind::Text),
     ("page.guests", Kind::Toml),
+    ("recording.auto", Kind::Toml),
+    ("recording.directory", Kind::Text),
     ("stun.listen", Kind::List),
     ("tls.cert", Kind::Text),
     ("tls.key", Kind::Text),
@@ -64,7 +66,7 @@ const KEYS: &[(&str, Kind)] = &[
 const NAMED: [&str; 2] = ["keys", "turn.users"];
 
 /// Sections that this version does not have yet: refused, so that nothing is silently ignored.
-const LATER: &[&str] = &["redis", "recording", "policy"];
+const LATER: &[&str] = &["redis", "policy"];
 
 /// The kind of a key, or why there is no such key.
 pub(crate) fn kind(key: &str, origin: &Origin) -> Result<Kind, ConfigError> {
@@ -139,7 +141,7 @@ mod tests {
 
     #[test]
     fn keys_of_later_versions_are_refused_by_name() {
-        assert!(hint("recording.directory").contains("not supported by this version yet"));
+        assert!(hint("policy.url").contains("not supported by this version yet"));
         assert!(hint("redis.url").contains("redis"));
     }
 

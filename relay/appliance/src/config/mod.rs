@@ -2,12 +2,14 @@
 
 mod error;
 mod keys;
+mod recording;
 mod settings;
 mod turn;
 mod value;
 mod xdp;
 
 pub(crate) use error::ConfigError;
+use recording::Recording;
 use relay_server::{Advertise, DtlsVersions, IoKind, SteerSettings, TurnSettings, XdpSettings};
 use settings::Setting;
 use signalling_server::{CertificateFiles, Network, WebhookUrl};
@@ -67,6 +69,8 @@ pub(crate) struct Config {
     pub(crate) webhook_ca: Option<PathBuf>,
     /// `data.directory`.
     pub(crate) data: PathBuf,
+    /// `recording.*`.
+    pub(crate) recording: Recording,
     /// `stun.listen`.
     pub(crate) stun_listen: Vec<SocketAddr>,
     /// `turn.*`.
@@ -163,6 +167,7 @@ impl Config {
             webhook_key: None,
             webhook_ca: None,
             data: data_directory(),
+            recording: Recording::default(),
             stun_listen: Vec::new(),
             turn: TurnSettings::default(),
             xdp: xdp::unset(),
@@ -216,6 +221,9 @@ impl Config {
             "data.directory" => self.data = setting.filled()?.into(),
             "stun.listen" => {
                 self.stun_listen = setting.list_or_one("ADDRESS:PORT, as \"192.0.2.1:3478\"")?;
+            }
+            key if key.starts_with("recording.") => {
+                recording::apply(&mut self.recording, &key["recording.".len()..], setting)?;
             }
             key if key.starts_with("turn.") => {
                 turn::apply(&mut self.turn, &key["turn.".len()..], setting)?;

@@ -1,7 +1,9 @@
 //! The relay's metrics: a collector over the snapshots of all shards.
 
+mod recording;
 mod turn;
 
+use crate::recording::WriterCounters;
 use crate::snapshot::{Snapshot, Snapshots};
 use crate::steering::{self, Counters};
 use crate::streams;
@@ -142,6 +144,7 @@ pub struct RelayCollector {
     snapshots: Arc<Snapshots>,
     limits: Limits,
     steered: Arc<Mutex<Counters>>,
+    recorded: Arc<Mutex<WriterCounters>>,
     descriptions: Vec<Desc>,
 }
 
@@ -150,21 +153,22 @@ impl RelayCollector {
         snapshots: Arc<Snapshots>,
         limits: Limits,
         steered: Arc<Mutex<Counters>>,
+        recorded: Arc<Mutex<WriterCounters>>,
     ) -> Self {
-        let families =
-            FAMILIES.iter().chain(turn::FAMILIES).map(|family| (family.name, family.help));
+        let families = families().map(|family| (family.name, family.help));
         let summaries = SUMMARIES.iter().map(|(name, help, _)| (*name, *help));
         let descriptions = families
             .chain(summaries)
             .chain([DROPS, REFUSALS, LIMITS])
             .chain(streams::descriptions())
             .chain(steering::descriptions())
+            .chain(crate::recording::descriptions())
             .filter_map(|(name, help)| {
                 Desc::new(name.into(), help.into(), vec!["shard".into()], HashMap::new()).ok()
             })
             .collect();
 
-        Self { snapshots, limits, steered, descriptions }
+        Self { snapshots, limits, steered, recorded, descriptions }
     }
 }
 
@@ -176,8 +180,7 @@ impl Collector for RelayCollector {
     fn collect(&self) -> Vec<MetricFamily> {
         let shards: Vec<(String, Snapshot)> =
             self.snapshots.iter().enumerate().map(|(index, s)| (index.to_string(), s)).collect();
-        let mut families: Vec<_> =
-            FAMILIES.iter().chain(turn::FAMILIES).map(|family| plain(family, &shards)).collect();
+        let mut families: Vec<_> = families().map(|family| plain(family, &shards)).collect();
         families.extend(SUMMARIES.iter().map(|summary| summarized(*summary, &shards)));
         families.push(refusals(&shards));
         families.push(drops(&shards));
@@ -185,9 +188,16 @@ impl Collector for RelayCollector {
         families.extend(streams::families(&shards));
         let steered = self.steered.lock().unwrap_or_else(PoisonError::into_inner);
         families.extend(steering::families(&steered));
+        let recorded = self.recorded.lock().unwrap_or_else(PoisonError::into_inner);
+        families.extend(crate::recording::families(&recorded));
 
         families
     }
+}
+
+/// The families with one value for each shard.
+fn families() -> impl Iterator<Item = &'static Family> {
+    FAMILIES.iter().chain(turn::FAMILIES).chain(recording::FAMILIES)
 }
 
 fn plain(family: &Family, shards: &[(String, Snapshot)]) -> MetricFamily {
@@ -249,6 +259,7 @@ fn limits(limits: &Limits) -> MetricFamily {
         ("rooms", limits.rooms),
         ("room_participants", limits.room_participants),
         ("participant_tracks", limits.participant_tracks),
+        ("recordings", limits.recordings),
         ("transports", limits.transports),
         ("transport_ssrcs", limits.transport_ssrcs),
         ("data_message_bytes", limits.data_message_bytes),

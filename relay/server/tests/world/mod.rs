@@ -78,6 +78,7 @@ pub fn config(directory: &Directory, io: IoKind, shards: u16, listen: &str) -> C
         shards: Some(shards),
         dtls: DtlsVersions::Auto,
         data_directory: directory.0.clone(),
+        recording_directory: directory.0.join("recordings"),
         limits: Limits::default(),
         turn: TurnSettings::default(),
         streams: StreamLimits::default(),

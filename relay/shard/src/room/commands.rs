@@ -38,7 +38,7 @@ impl Room {
         let done = match command {
             Command::Participant(spec) => self.participant(spec),
             Command::RemoveParticipant(id) => known(self.remove_participant(*id)),
-            Command::Publish(spec) => self.publish(now, spec),
+            Command::Publish(spec) => self.publish(now, spec, out),
             Command::Unpublish(id) => self.unpublish(*id),
             Command::Mute { track, muted } => self.mute(now, *track, *muted, egress, out),
             Command::Subscribe(spec) => self.subscribe(now, spec, egress, out),
@@ -50,7 +50,11 @@ impl Room {
                 self.send_data(*channel, to, payload, egress, out);
                 Ok(())
             }
+            Command::Record(spec) => self.record(now, spec, egress, out),
+            Command::StopRecording => known(self.stop_recording(now, out)),
+            Command::Note(json) => self.note(now, json, out),
             Command::CloseRoom => {
+                self.stop_recording(now, out);
                 self.clear();
                 Ok(())
             }
@@ -80,7 +84,7 @@ impl Room {
         Ok(())
     }
 
-    fn publish(&mut self, now: Instant, spec: &TrackSpec) -> Result<(), Refusal> {
+    fn publish(&mut self, now: Instant, spec: &TrackSpec, out: &mut Outbox) -> Result<(), Refusal> {
         let link = *self.by_transport.get(&spec.transport).ok_or(Refusal::Unknown)?;
         let owner = self.participants.get_mut(&spec.participant).ok_or(Refusal::Unknown)?;
         let valid = owner.links.contains(&link)
@@ -101,7 +105,10 @@ impl Room {
                 place
             }
         };
-        self.republish(now, place, link, spec)
+        self.republish(now, place, link, spec)?;
+        self.tap_track(now, place, out);
+
+        Ok(())
     }
 
     /// Takes over what a track's description says.
@@ -157,6 +164,7 @@ impl Room {
         if let Some(track) = self.tracks.get_mut(place) {
             track.mute(now, muted);
         }
+        self.tap_track(now, place, out);
         self.request_awaited(now, place, egress, out);
 
         Ok(())
@@ -256,8 +264,8 @@ impl Room {
     ) -> Result<(), Refusal> {
         let (track, place) = *self.by_subscription.get(&id).ok_or(Refusal::Unknown)?;
         let state = self.tracks.get_mut(track).ok_or(Refusal::Unknown)?;
-        state.subscriptions[place].choice = choice;
-        state.subscriptions[place].fps_max = fps_max;
+        state.subscriptions[place].follower.choice = choice;
+        state.subscriptions[place].follower.fps_max = fps_max;
         self.request_awaited(now, track, egress, out);
 
         Ok(())

@@ -5,6 +5,7 @@ use super::header::{HEADER_MAX, Template, Values};
 use super::link::Outlet;
 use super::media::{Body, FRONT_MAX, Media};
 use super::rewrite::Numbers;
+use super::tap::Tap;
 use crate::{Counters, Egress, Outbox};
 use relay_wire::control::{Codec, CodecSpec, SubscriptionSpec, TransportId};
 use relay_wire::rtp::Fixed;
@@ -66,6 +67,8 @@ pub(super) struct Exit<'a, E> {
     pub(super) egress: &'a mut E,
     pub(super) out: &'a mut Outbox,
     pub(super) counters: &'a mut Counters,
+    /// The media log, if the room is recorded.
+    pub(super) tap: Option<&'a mut Tap>,
     /// Where headers are put together.
     header: [u8; HEADER_MAX],
 }
@@ -80,7 +83,7 @@ impl<'a, E: Egress> Exit<'a, E> {
     ) -> Self {
         let (abs_send_time, header) = (clock.abs_send_time(now), [0; HEADER_MAX]);
 
-        Self { now, abs_send_time, egress, out, counters, header }
+        Self { now, abs_send_time, egress, out, counters, tap: None, header }
     }
 
     /// Sends a media packet; returns its payload's bytes, 0 if it was not sent.
@@ -163,7 +166,7 @@ impl<'a, E: Egress> Exit<'a, E> {
 }
 
 /// The rewritten part of a payload's descriptor, and its length.
-fn front(media: &Media, numbers: &Numbers) -> ([u8; FRONT_MAX], usize) {
+pub(super) fn front(media: &Media, numbers: &Numbers) -> ([u8; FRONT_MAX], usize) {
     match &media.front {
         Some(front) => front.write(numbers),
         None => ([0; FRONT_MAX], 0),

@@ -215,6 +215,7 @@ impl Room {
             requests[layer] = track.layers[layer].ssrc;
         }
         let mut exit = Exit::new(now, &self.clock, egress, out, &mut self.counters);
+        exit.tap = self.tap.as_mut();
         if incoming.payload.is_empty() {
             track.skip(layer, (&media, placed.due), &mut self.outlets, &mut exit);
         } else {

@@ -25,6 +25,8 @@ pub(super) struct SenderReport {
 pub(super) struct Place {
     /// Extended sequence number.
     pub(super) sequence: u64,
+    /// It came as a retransmission.
+    pub(super) repair: bool,
     /// Newer packets came before it.
     pub(super) late: bool,
     /// What came before is not related to it.
@@ -127,6 +129,7 @@ impl Layer {
         let arrival = self.sequence.receive(number, repair);
         let mut place = Place {
             sequence: 0,
+            repair,
             late: false,
             restart: false,
             fresh: false,

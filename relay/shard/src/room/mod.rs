@@ -7,6 +7,7 @@ mod data;
 mod estimate;
 mod exit;
 mod feedback;
+mod follower;
 mod header;
 mod ingress;
 mod keyframe;
@@ -27,6 +28,7 @@ mod slab;
 mod speakers;
 mod store;
 mod subscription;
+mod tap;
 mod timetable;
 mod track;
 
@@ -45,6 +47,7 @@ use slab::Slab;
 use speakers::Speakers;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
+use tap::Tap;
 use track::Track;
 
 /// How often layers, keyframe requests, reports and levels are looked after.
@@ -59,6 +62,10 @@ pub struct Room {
     seed: u64,
     random: StdRng,
     clock: Clock,
+    /// What the wall clock said, since the Unix epoch, and when.
+    wall: (Instant, Duration),
+    /// The media log, if the room is recorded.
+    tap: Option<Tap>,
     participants: BTreeMap<ParticipantId, Participant>,
     links: Slab<Link>,
     /// The hot part of each link, at the same place.
@@ -99,6 +106,8 @@ impl Room {
             seed,
             random: StdRng::seed_from_u64(seed),
             clock: Clock::new(now),
+            wall: (now, Duration::ZERO),
+            tap: None,
             participants: BTreeMap::new(),
             links: Slab::new(),
             outlets: Vec::new(),
@@ -136,11 +145,17 @@ impl Room {
             self.timers.tick = (!self.links.is_empty()).then_some(now + TICK);
             self.tick(now, egress, out);
         }
+        if let Some(tap) = &mut self.tap {
+            tap.advance(now, out);
+        }
     }
 
     /// When `advance` is next needed; ask again after every call.
     pub fn next_timeout(&self) -> Option<Instant> {
-        [self.timers.nack, self.timers.feedback, self.timers.tick].into_iter().flatten().min()
+        let log = self.tap.as_ref().and_then(Tap::due);
+        let timers = [self.timers.nack, self.timers.feedback, self.timers.tick, log];
+
+        timers.into_iter().flatten().min()
     }
 
     /// Adds this room's gauges, and its counters since it was made.
@@ -148,6 +163,7 @@ impl Room {
         total.participants += self.participants.len() as u64;
         total.tracks += self.tracks.len() as u64;
         total.subscriptions += self.by_subscription.len() as u64;
+        total.recordings += u64::from(self.tap.is_some());
         self.totals(total);
     }
 
@@ -168,6 +184,12 @@ impl Room {
         total.data_out += own.data_out;
         total.rtt_samples += own.rtt_samples;
         total.rtt_ms += own.rtt_ms;
+        total.recorded_records += own.recorded_records;
+        total.recorded_bytes += own.recorded_bytes;
+        total.recording_lost += own.recording_lost;
+        if let Some(tap) = &self.tap {
+            tap.count(total);
+        }
     }
 
     fn tick<E: Egress>(&mut self, now: Instant, egress: &mut E, out: &mut Outbox) {
@@ -199,6 +221,9 @@ impl Room {
             audible(track).then(|| (track.spec.participant, track.level.get(now)))
         });
         if let Some(speakers) = self.speakers.update(now, levels) {
+            if let Some(tap) = &mut self.tap {
+                tap.speakers(now, speakers, out);
+            }
             notify(control::Event::Speakers(self.id, speakers.to_vec()), out);
         }
     }

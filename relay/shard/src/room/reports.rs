@@ -47,7 +47,7 @@ fn sender_info(
     publisher: &Link,
     subscription: &Subscription,
 ) -> Option<SenderInfo> {
-    let layer = track.layers.get(usize::from(subscription.current()?))?;
+    let layer = track.layers.get(usize::from(subscription.follower.current()?))?;
     let report = layer.sender_report?;
     let ntp = clock.ntp(now);
     let since = ntp.wrapping_sub(publisher.our_ntp(report.ntp)?) as i64;
@@ -56,7 +56,7 @@ fn sender_info(
     Some(SenderInfo {
         ssrc: subscription.terms.ssrc,
         ntp,
-        rtp: rtp.wrapping_add(subscription.timestamp_offset()),
+        rtp: rtp.wrapping_add(subscription.follower.timestamp_offset()),
         packets: subscription.sent.packets,
         octets: subscription.sent.octets,
     })

@@ -31,7 +31,7 @@ impl Room {
         for packet in rtcp::packets(compound) {
             match packet {
                 Packet::SenderReport { ssrc, ntp, rtp, reports, .. } => {
-                    self.sender_reports(now, link, ssrc, (ntp, rtp));
+                    self.sender_reports(now, link, ssrc, (ntp, rtp), out);
                     reports.for_each(|report| self.receiver_reports(now, link, &report));
                 }
                 Packet::ReceiverReport { reports, .. } => {
@@ -63,7 +63,14 @@ impl Room {
         (terms.ssrc == ssrc).then_some((track, place))
     }
 
-    fn sender_reports(&mut self, now: Instant, link: usize, ssrc: u32, (ntp, rtp): (u64, u32)) {
+    fn sender_reports(
+        &mut self,
+        now: Instant,
+        link: usize,
+        ssrc: u32,
+        (ntp, rtp): (u64, u32),
+        out: &mut Outbox,
+    ) {
         let arrived = self.clock.ntp(now);
         let Some(link) = self.links.get_mut(link) else { return };
         let Some(source) = link.source(ssrc) else { return };
@@ -73,7 +80,12 @@ impl Room {
             return;
         }
         link.follow_clock(ntp, arrived);
-        layer.sender_report = Some(SenderReport { ntp, rtp, at: now });
+        let report = SenderReport { ntp, rtp, at: now };
+        layer.sender_report = Some(report);
+        let rate = track.rate();
+        if let (Some(tapped), Some(tap)) = (&mut track.tapped, &mut self.tap) {
+            tapped.report((now, rate), source.layer, &report, tap, out);
+        }
     }
 
     fn receiver_reports(&mut self, now: Instant, link: usize, report: &ReportBlock) {

@@ -1,13 +1,15 @@
 //! A published track: its layers, and everybody to whom it goes.
 
 use super::exit::Exit;
+use super::follower::{Aim, Arrived, Follower};
 use super::layer::{Layer, Place};
 use super::link::Outlet;
 use super::media::{self, Body, Media};
 use super::scaling::Frame;
 use super::speakers::Level;
 use super::store::Store;
-use super::subscription::{Aim, Arrived, Subscription};
+use super::subscription::Subscription;
+use super::tap::Tapped;
 use crate::Egress;
 use relay_wire::control::{Choice, Codec, Kind, TrackSpec};
 use std::time::{Duration, Instant};
@@ -30,6 +32,8 @@ pub(super) struct Track {
     /// Low to high.
     pub(super) layers: Vec<Layer>,
     pub(super) subscriptions: Vec<Subscription>,
+    /// What is recorded of it.
+    pub(super) tapped: Option<Tapped>,
     pub(super) muted: bool,
     pub(super) level: Level,
     /// The codec in which it comes.
@@ -44,6 +48,7 @@ impl Track {
             link,
             layers: (0..layers).map(|_| Layer::new()).collect(),
             subscriptions: Vec::new(),
+            tapped: None,
             muted: spec.muted,
             level: Level::default(),
             codec: None,
@@ -57,7 +62,7 @@ impl Track {
         let layers = spec.rids.len().clamp(1, LAYERS_MAX);
         if layers != self.layers.len() || spec.rids != self.spec.rids {
             self.layers = (0..layers).map(|_| Layer::new()).collect();
-            self.subscriptions.iter_mut().for_each(|subscription| subscription.forget(now));
+            self.followers().for_each(|follower| follower.forget(now));
         }
         self.mute(now, spec.muted);
         self.spec = spec.clone();
@@ -79,11 +84,18 @@ impl Track {
 
     /// Breaks off what is sent of one layer: its next packets are not related to the last ones.
     pub(super) fn interrupt(&mut self, now: Instant, layer: Option<u8>) {
-        for subscription in &mut self.subscriptions {
-            if layer.is_none() || subscription.current() == layer {
-                subscription.interrupt(now);
+        for follower in self.followers() {
+            if layer.is_none() || follower.current() == layer {
+                follower.interrupt(now);
             }
         }
+    }
+
+    /// All that follow it: subscriptions, and the log.
+    fn followers(&mut self) -> impl Iterator<Item = &mut Follower> {
+        let subscribed = self.subscriptions.iter_mut().map(|taker| &mut taker.follower);
+
+        subscribed.chain(self.tapped.iter_mut().map(|taker| &mut taker.follower))
     }
 
     /// Keeps a packet of a layer for repairs, and passes it to every subscriber who gets that
@@ -99,6 +111,7 @@ impl Track {
     ) {
         let top = self.layers.len() - 1;
         let video = self.is_video();
+        let rate = self.rate();
         let source = &mut self.layers[layer];
         if video {
             if frame.starts != 0 {
@@ -114,6 +127,7 @@ impl Track {
             frame,
             scaling: &source.scaling,
             due: place.due,
+            repair: place.repair,
             late: place.late,
             fresh: place.fresh,
             boundary: place.boundary,
@@ -121,6 +135,10 @@ impl Track {
         };
         for subscription in &mut self.subscriptions {
             subscription.forward(&arrived, outlets, exit);
+        }
+        if let (Some(tapped), Some(tap)) = (&mut self.tapped, &mut exit.tap) {
+            let report = source.sender_report.as_ref();
+            tapped.forward((exit.now, rate), &arrived, report, tap, exit.out);
         }
     }
 
@@ -135,6 +153,9 @@ impl Track {
         for subscription in &mut self.subscriptions {
             subscription.skip(layer as u8, (media, due), outlets, exit);
         }
+        if let Some(tapped) = &mut self.tapped {
+            tapped.skip(layer as u8, media, due);
+        }
     }
 
     /// Aims every subscription at the layers that suit its choice and are there. Returns whom to
@@ -143,12 +164,13 @@ impl Track {
         let targets = [Choice::Paused, Choice::Low, Choice::Medium, Choice::High]
             .map(|choice| self.target(choice));
         let mut changed = false;
-        for subscription in &mut self.subscriptions {
-            let target = targets[subscription.choice as usize].map(|(layer, spatial)| {
+        let subscribed = self.subscriptions.iter_mut().map(|taker| &mut taker.follower);
+        for follower in subscribed.chain(self.tapped.iter_mut().map(|taker| &mut taker.follower)) {
+            let target = targets[follower.choice as usize].map(|(layer, spatial)| {
                 let scaling = &self.layers[usize::from(layer)].scaling;
-                Aim { layer, cell: scaling.cell(spatial, subscription.fps_max) }
+                Aim { layer, cell: scaling.cell(spatial, follower.fps_max) }
             });
-            changed |= subscription.aim(now, target);
+            changed |= follower.aim(now, target);
         }
 
         self.requests(now, fresh || changed, outlets)
@@ -161,8 +183,10 @@ impl Track {
             return requests;
         }
         let mut awaited = [false; LAYERS_MAX];
-        for subscription in self.subscriptions.iter().filter(|s| outlets[s.link].connected) {
-            let Some((target, current)) = subscription.awaited() else { continue };
+        let connected = self.subscriptions.iter().filter(|taker| outlets[taker.link].connected);
+        let recorded = self.tapped.iter().map(|taker| &taker.follower);
+        for follower in connected.map(|taker| &taker.follower).chain(recorded) {
+            let Some((target, current)) = follower.awaited() else { continue };
             let layer = usize::from(target.layer);
             awaited[layer] |= !self.falls(current, target);
         }
@@ -192,7 +216,7 @@ impl Track {
         if self.muted || !self.is_video() {
             return None;
         }
-        let layer = self.subscriptions.get(subscription)?.wanted()?;
+        let layer = self.subscriptions.get(subscription)?.follower.wanted()?;
         let layer = self.layers.get_mut(usize::from(layer))?;
 
         layer.ssrc.filter(|_| layer.keyframes.want(now))

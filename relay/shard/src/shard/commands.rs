@@ -44,19 +44,23 @@ impl Shard {
             Command::RemoveParticipant(participant) => {
                 self.close_all(now, room, Some(participant), out);
                 let answer = self.pass_on(now, room, &command, out);
-                self.rooms.remove_if_empty(room);
+                self.rooms.remove_if_empty(now, room, out);
                 answer
             }
             Command::CloseRoom => {
                 self.close_all(now, room, None, out);
                 let answer = self.pass_on(now, room, &command, out);
-                self.rooms.remove(room);
+                self.rooms.remove(now, room, out);
                 answer
             }
             Command::Participant(_) => {
                 let answer = self.pass_on(now, room, &command, out);
-                self.rooms.remove_if_empty(room);
+                self.rooms.remove_if_empty(now, room, out);
                 answer
+            }
+            Command::Record(_) => {
+                self.rooms.record(room)?;
+                self.pass_on(now, room, &command, out)
             }
             Command::Publish(_)
             | Command::Unpublish(_)
@@ -64,7 +68,9 @@ impl Shard {
             | Command::Subscribe(_)
             | Command::Choose { .. }
             | Command::Unsubscribe(_)
-            | Command::SendData { .. } => self.pass_on(now, room, &command, out),
+            | Command::SendData { .. }
+            | Command::StopRecording
+            | Command::Note(_) => self.pass_on(now, room, &command, out),
         }
     }
 

@@ -16,18 +16,26 @@ pub(super) struct Rooms {
     limits: Limits,
     seed: u64,
     by_id: Map<RoomId, Room>,
+    /// What the wall clock said, since the Unix epoch, and when.
+    wall: (Instant, Duration),
     timers: Timers<RoomId>,
     /// What rooms that are no more counted.
     past: Counters,
 }
 
 impl Rooms {
-    /// No rooms yet.
-    pub(super) fn new(limits: Limits, seed: u64, hash_seed: u64) -> Self {
+    /// No rooms yet. `wall`: what the wall clock says, since the Unix epoch, and when.
+    pub(super) fn new(
+        limits: Limits,
+        wall: (Instant, Duration),
+        seed: u64,
+        hash_seed: u64,
+    ) -> Self {
         Self {
             limits,
             seed,
             by_id: map(hash_seed),
+            wall,
             timers: Timers::new(hash_seed),
             past: Counters::default(),
         }
@@ -95,16 +103,43 @@ impl Rooms {
         self.by_id.contains_key(&id)
     }
 
+    /// Learns what the wall clock says.
+    pub(super) fn set_clock(&mut self, now: Instant, unix: Duration) {
+        self.wall = (now, unix);
+    }
+
+    /// Prepares a room's recording.
+    pub(super) fn record(&mut self, id: RoomId) -> Result<(), Refusal> {
+        let recorded = self.by_id.values().filter(|room| room.is_recorded()).count();
+        if recorded >= self.limits.recordings {
+            return Err(Refusal::Full);
+        }
+        if let Some(room) = self.by_id.get_mut(&id) {
+            let (now, unix) = self.wall;
+            room.set_clock(now, unix);
+        }
+
+        Ok(())
+    }
+
+    /// Ends all recordings.
+    pub(super) fn stop_recordings(&mut self, now: Instant, out: &mut Outbox) {
+        self.by_id.values_mut().for_each(|room| {
+            room.stop_recording(now, out);
+        });
+    }
+
     /// Forgets a room with nobody in it.
-    pub(super) fn remove_if_empty(&mut self, id: RoomId) {
+    pub(super) fn remove_if_empty(&mut self, now: Instant, id: RoomId, out: &mut Outbox) {
         if self.by_id.get(&id).is_some_and(Room::is_empty) {
-            self.remove(id);
+            self.remove(now, id, out);
         }
     }
 
     /// Forgets a room.
-    pub(super) fn remove(&mut self, id: RoomId) {
-        let Some(room) = self.by_id.remove(&id) else { return };
+    pub(super) fn remove(&mut self, now: Instant, id: RoomId, out: &mut Outbox) {
+        let Some(mut room) = self.by_id.remove(&id) else { return };
+        room.stop_recording(now, out);
         room.totals(&mut self.past);
         self.timers.set(id, None);
     }

@@ -8,13 +8,14 @@ use crate::{Standing, TurnConfig, Unreachable, Via};
 use relay_wire::ice::shard_of;
 use relay_wire::stun::Message;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 impl Shard {
-    /// Sets the clock by which credentials expire, in seconds since the Unix epoch. Time goes on
-    /// by `now` until the next call: call it about once a second.
-    pub fn set_clock(&mut self, now: Instant, unix_seconds: u64) {
-        self.turn.set_clock(now, unix_seconds);
+    /// Sets the clock by which credentials expire and recordings are dated, since the Unix epoch.
+    /// Time goes on by `now` until the next call: call it about once a second.
+    pub fn set_clock(&mut self, now: Instant, unix: Duration) {
+        self.turn.set_clock(now, unix.as_secs());
+        self.rooms.set_clock(now, unix);
     }
 
     /// Replaces TURN's settings. Allocations go on, and may be refreshed with the credentials that

@@ -4,17 +4,17 @@ use crate::world::{SUBSCRIBER_IDS, Sent, Stream, World, read_vp8, vp8};
 use relay_wire::control::Choice;
 use std::time::Instant;
 
-const RIDS: [&str; 3] = ["q", "h", "f"];
+pub(crate) const RIDS: [&str; 3] = ["q", "h", "f"];
 
 /// A publisher of three layers, whose frames carry the layer's number.
-struct Simulcast {
+pub(crate) struct Simulcast {
     streams: [Stream; 3],
-    alive: [bool; 3],
+    pub(crate) alive: [bool; 3],
     pictures: [u16; 3],
 }
 
 impl Simulcast {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut number = 0;
         let streams = RIDS.map(|rid| {
             number += 1;
@@ -40,7 +40,7 @@ impl Simulcast {
         sent
     }
 
-    fn play(&mut self, world: &mut World, frames: usize) -> Vec<Sent> {
+    pub(crate) fn play(&mut self, world: &mut World, frames: usize) -> Vec<Sent> {
         (0..frames).flat_map(|_| self.frame(world)).collect()
     }
 }

@@ -8,6 +8,7 @@ mod history;
 mod layered;
 mod layers;
 mod limits;
+mod recorded;
 mod repair;
 mod reports;
 #[path = "../../../wire/tests/scalable/mod.rs"]

@@ -4,6 +4,7 @@ use super::client::{Client, channel_data};
 use super::world::{PUBLIC, World, address, local_of, peer};
 use relay_shard::{DropReason, Path, Selector, TurnConfig, TurnRefusal, Unreachable};
 use relay_wire::stun::{Class, Icmp, Message, Method, Writer};
+use std::time::Duration;
 
 pub(crate) fn change(world: &mut World, change: impl FnOnce(&mut TurnConfig)) {
     let mut config = world.config.clone();
@@ -149,7 +150,7 @@ fn expired_credentials_make_no_new_allocation() {
     let now = world.now;
     let selector = Selector::User("ann".to_owned());
     assert_eq!(world.shards[0].allocations(now, Some(&selector)).len(), 1);
-    world.shards[0].set_clock(now, 1_800_000_061);
+    world.shards[0].set_clock(now, Duration::from_secs(1_800_000_061));
     let mut late = Client::new(2).named("1800000060:ann", &password);
 
     assert_eq!(world.ask_allocate(&mut late, |_| {}).code(), 401);

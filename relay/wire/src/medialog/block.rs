@@ -2,6 +2,7 @@
 
 use super::record::Record;
 use crate::bytes::{Sink, u32_at, u64_at};
+use serde::{Deserialize, Serialize};
 
 /// Blocks start at multiples of this, as direct I/O wants it.
 pub const ALIGNMENT: usize = 4096;
@@ -16,7 +17,7 @@ const RECORD_HEADER_LEN: usize = 8;
 
 /// A log's random number. It goes into every checksum: what a participant sends in a payload can
 /// then not pass for a record of the log, wherever a reader has to look for one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct LogId(pub u64);
 
 /// A block that is being filled; its memory is used again and again.
@@ -41,6 +42,11 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Block<B> {
     /// Whether nothing was pushed.
     pub fn is_empty(&self) -> bool {
         self.used == HEADER_LEN
+    }
+
+    /// Bytes of header and records.
+    pub fn len(&self) -> usize {
+        self.used
     }
 
     /// Appends a record; false when it does not fit, or is longer than its kind may be.

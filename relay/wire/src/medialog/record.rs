@@ -46,13 +46,14 @@ pub struct Packet<'a> {
     pub at_us: u64,
     /// Of which track.
     pub track: TrackId,
-    /// Layer of simulcast, low to high.
+    /// Layer of simulcast that it is of, low to high: the highest one that is there.
     pub layer: u8,
     /// In which codec.
     pub codec: Codec,
-    /// Extended sequence number (RFC 3550, appendix A.1) within its layer.
+    /// Extended sequence number (RFC 3550, appendix A.1) of the track's one stream, which goes on
+    /// over changes of layers.
     pub sequence: u64,
-    /// RTP timestamp.
+    /// RTP timestamp of the same stream.
     pub timestamp: u32,
     /// The marker bit: the last packet of a picture.
     pub marker: bool,

@@ -1,6 +1,7 @@
 //! The routes, what they share, and what every answer carries.
 
 mod access;
+mod recording;
 mod rtc;
 pub(crate) mod status;
 mod token;
@@ -40,6 +41,7 @@ pub(crate) fn router(server: Arc<Server>) -> Router {
         .route("/rtc/v1/validate", get(not_supported))
         .route("/token", post(token::mint))
         .route("/twirp/{*path}", any(twirp::call))
+        .merge(recording::routes())
         .merge(whip::routes())
         .route("/metrics", get(status::metrics))
         .route("/healthz", get(status::health))

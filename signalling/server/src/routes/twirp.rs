@@ -6,6 +6,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use signalling_switchboard::token::Claims;
 use signalling_switchboard::{AdminError, AdminRequest, AdminResponse, Encoding, ErrorCode};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -29,11 +30,37 @@ pub(super) async fn call(
         Ok((encoding, response))
     };
     match answered.await {
-        Ok((encoding, response)) => {
-            typed(StatusCode::OK, encoding.content_type(), response.encode(encoding))
-        }
+        Ok((encoding, response)) => respond(Ok(response), encoding),
+        Err(error) => respond(Err(error), Encoding::Json),
+    }
+}
+
+/// The HTTP response.
+pub(super) fn respond(outcome: Result<AdminResponse, AdminError>, encoding: Encoding) -> Response {
+    match outcome {
+        Ok(response) => typed(StatusCode::OK, encoding.content_type(), response.encode(encoding)),
         Err(error) => refuse(&error),
     }
+}
+
+/// The claims of who asks.
+pub(super) fn claims(server: &Server, headers: &HeaderMap) -> Result<Claims, AdminError> {
+    access::claims(server, headers, &HashMap::new())
+        .map_err(|refused| AdminError::new(ErrorCode::Unauthenticated, refused.reason))
+}
+
+/// Has the hub do what is asked for.
+pub(super) async fn administer(
+    server: &Server,
+    claims: Claims,
+    request: AdminRequest,
+) -> Result<AdminResponse, AdminError> {
+    let (reply, outcome) = oneshot::channel();
+    let claims = Box::new(claims);
+    server.hub.send(Input::Administer { claims, request, reply }).await;
+
+    let stopping = || AdminError::new(ErrorCode::Unavailable, "the server is stopping");
+    outcome.await.unwrap_or_else(|_| Err(stopping()))
 }
 
 /// The method that is called, and the encoding of its request.
@@ -69,8 +96,7 @@ async fn answer(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<AdminResponse, AdminError> {
-    let claims = access::claims(server, headers, &HashMap::new())
-        .map_err(|refused| AdminError::new(ErrorCode::Unauthenticated, refused.reason))?;
+    let claims = claims(server, headers)?;
     let malformed = |msg| AdminError::new(ErrorCode::Malformed, msg);
     let limits = &server.config.limits;
     let read = to_bytes(body, limits.admin_body_bytes);
@@ -86,12 +112,8 @@ async fn answer(
         }
     };
     let request = AdminRequest::decode(name, encoding, &body)?;
-    let (reply, outcome) = oneshot::channel();
-    let claims = Box::new(claims);
-    server.hub.send(Input::Administer { claims, request, reply }).await;
 
-    let stopping = || AdminError::new(ErrorCode::Unavailable, "the server is stopping");
-    outcome.await.unwrap_or_else(|_| Err(stopping()))
+    administer(server, claims, request).await
 }
 
 fn bad_route(msg: &str) -> AdminError {

@@ -27,6 +27,8 @@ pub struct Config {
     pub keys: BTreeMap<String, String>,
     /// Whether a back end wants to hear of events.
     pub webhooks: bool,
+    /// Whether every room is recorded, from the first participant on.
+    pub record_rooms: bool,
     /// Bounds.
     pub limits: Limits,
     /// Times.
@@ -43,6 +45,7 @@ impl Default for Config {
             codecs: CODECS.to_vec(),
             keys: BTreeMap::new(),
             webhooks: false,
+            record_rooms: false,
             limits: Limits::default(),
             timeouts: Timeouts::default(),
         }

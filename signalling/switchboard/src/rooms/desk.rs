@@ -10,6 +10,7 @@ use rand::{Rng as _, SeedableRng as _};
 use relay_wire::control::{
     Command, ParticipantId, Request, RoomId, SubscriptionId, TrackId, TransportId, TurnService,
 };
+use relay_wire::medialog::LogId;
 use std::collections::HashMap;
 
 /// Characters of a sid after its prefix: 71 random bits.
@@ -36,6 +37,7 @@ pub(super) enum Question {
     Open(TransportId),
     Publish(TrackId),
     Subscribe(Place, TrackId, SubscriptionId),
+    Record(RoomId, LogId),
 }
 
 #[derive(Debug)]

@@ -24,7 +24,7 @@ pub(super) fn room_of(desk: &Desk, event: &Event) -> Option<RoomId> {
         | Event::Closed(transport, _)
         | Event::Quality(transport, _) => Some(desk.transports.get(transport)?.0.room),
         Event::Started(track, _) => Some(desk.tracks.get(track)?.room),
-        Event::Speakers(room, _) => Some(*room),
+        Event::Speakers(room, _) | Event::Recording(room, ..) => Some(*room),
         Event::Reset | Event::Turn(_) => None,
     }
 }
@@ -35,6 +35,7 @@ pub(super) fn room_asked(desk: &Desk, question: Question) -> Option<RoomId> {
         Question::Participant(place) | Question::Subscribe(place, ..) => Some(place.room),
         Question::Open(transport) => Some(desk.transports.get(&transport)?.0.room),
         Question::Publish(track) => Some(desk.tracks.get(&track)?.room),
+        Question::Record(room, _) => Some(room),
     }
 }
 
@@ -60,6 +61,7 @@ impl Room {
                 self.expel(cx, place.participant, reason_of(refusal));
             }
             (Question::Publish(track), Answer::Refused(_)) => self.revoke(cx, track),
+            (Question::Record(_, log), Answer::Refused(_)) => self.not_recorded(cx, log),
             (Question::Subscribe(place, track, id), Answer::Refused(_)) => {
                 let subscriber = self.participants.get(&place.participant);
                 let same = subscriber.and_then(|p| p.subscriptions.get(&track));
@@ -82,6 +84,7 @@ impl Room {
             }
             Event::Started(track, codec) => self.started(cx, track, codec),
             Event::Speakers(_, speakers) => self.speak(cx, &speakers),
+            Event::Recording(_, log, news) => self.recording_news(cx, log, news),
             Event::Quality(transport, quality) => self.measured(cx, transport, quality),
             Event::Reset | Event::Turn(_) => {}
         }

@@ -30,7 +30,9 @@ impl Room {
         self.introduce(cx, &participant);
         let open = Command::Open { participant: who, transport, data: DataRole::Open };
         cx.ask(self.id, open, Question::Open(transport));
+        self.note_participant(cx, &participant);
         self.participants.insert(who, participant);
+        self.record_if_due(cx);
         self.welcome(cx, who);
         self.announce_to_others(cx, who);
         self.reconsider(cx, who);

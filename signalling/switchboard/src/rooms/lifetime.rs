@@ -112,6 +112,7 @@ impl Switchboard {
                     cx.close(connection);
                 }
             }
+            room.recording = None;
             room.tracks.clear();
             room.speakers.clear();
             self.by_name.insert(room.name.clone(), room.id);

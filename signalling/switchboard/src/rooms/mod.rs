@@ -17,6 +17,7 @@ mod permission;
 mod publish;
 mod publisher;
 mod quality;
+mod recording;
 mod refresh;
 mod request;
 mod room;
@@ -33,6 +34,7 @@ pub use back_end::RoomEvent;
 pub use config::{Config, IceServer, Limits, Timeouts};
 pub use counters::{Counters, JoinTimes, LeaveReason, Limit};
 pub use interface::{ConnectionId, Join, JoinError, Now, Outbox};
+pub use recording::{RecordingAct, RecordingInfo};
 pub use switchboard::Switchboard;
 pub use whip::{
     Credentials, RequestId, SessionError, SessionOffer, SessionReply, SessionRequest, SessionRole,

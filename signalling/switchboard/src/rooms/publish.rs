@@ -135,7 +135,7 @@ impl Room {
     ) {
         let Some(participant) = self.participants.get_mut(&who) else { return };
         let mut coming = BTreeSet::new();
-        let mut refused = Vec::new();
+        let (mut refused, mut news) = (Vec::new(), Vec::new());
         for (id, facts) in bindings {
             let Some(track) = id.and_then(|id| participant.tracks.get_mut(&id)) else { continue };
             let Some(facts) = facts else {
@@ -147,11 +147,13 @@ impl Room {
                 let publish = Command::Publish(spec(track, &facts, who, transport));
                 cx.ask(self.id, publish, Question::Publish(track.id));
                 track.bind(facts);
+                news.push(track.id);
             }
         }
         let bound = participant.tracks.values().filter(|track| track.bound.is_some());
         let gone: Vec<TrackId> =
             bound.map(|track| track.id).filter(|id| !coming.contains(id)).collect();
+        news.into_iter().for_each(|track| self.note_track(cx, who, track));
         for track in gone.into_iter().filter(|id| !refused.contains(id)) {
             self.unpublish(cx, who, track);
         }
@@ -177,6 +179,7 @@ impl Room {
         let Some(gone) = participant.and_then(|p| p.tracks.remove(&track)) else { return };
         if gone.bound.is_some() {
             cx.tell(self.id, Command::Unpublish(track));
+            self.note_unpublished(cx, track);
         }
         self.forget_track(cx, &gone.info.sid, track);
         if gone.is_live() {

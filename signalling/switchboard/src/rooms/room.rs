@@ -3,6 +3,7 @@
 use super::desk::{Context, Place, encode};
 use super::messages::{farewell, leave, update};
 use super::participant::Participant;
+use super::recording::Recording;
 use super::{LeaveReason, Now, Timeouts};
 use livekit_protocol as proto;
 use livekit_protocol::participant_info::State;
@@ -63,6 +64,8 @@ pub(super) struct Room {
     /// Who speaks, as clients were told.
     pub(super) speakers: BTreeMap<ParticipantId, f32>,
     pub(super) quality_at: Instant,
+    /// The recording, while the relay has the room.
+    pub(super) recording: Option<Recording>,
     /// Participants and publishers as clients were told.
     pub(super) numbers: (u32, u32),
 }
@@ -82,6 +85,7 @@ impl Room {
             departed: VecDeque::new(),
             speakers: BTreeMap::new(),
             quality_at: cx.now.instant + cx.desk.config.timeouts.quality,
+            recording: None,
             numbers: (0, 0),
         }
     }
@@ -140,6 +144,7 @@ impl Room {
             enabled_codecs: super::messages::codecs(&cx.desk.config),
             num_participants,
             num_publishers,
+            active_recording: self.recording.is_some(),
             ..Default::default()
         }
     }
@@ -195,7 +200,12 @@ impl Room {
         if let Some(session) = gone.session.take() {
             session.end(cx, reason);
         }
+        self.note_left(cx, who);
         cx.tell(self.id, Command::RemoveParticipant(who));
+        if self.participants.is_empty() {
+            // The relay forgets the room with its last participant, and ends the log.
+            self.recording = None;
+        }
         self.speakers.remove(&who);
 
         let was_active = gone.state == State::Active;

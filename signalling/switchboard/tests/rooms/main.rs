@@ -7,6 +7,7 @@ mod joining;
 mod limits;
 mod permissions;
 mod publishing;
+mod recording;
 mod rejection;
 mod reporting;
 mod resuming;

@@ -1,6 +1,7 @@
 //! Requests and responses of `livekit.RoomService` on the wire.
 
 use super::error::{AdminError, ErrorCode};
+use crate::rooms::{RecordingAct, RecordingInfo};
 use livekit_protocol as proto;
 use prost::Message;
 use serde::Serialize;
@@ -78,6 +79,8 @@ pub enum AdminRequest {
     SendData(proto::SendDataRequest),
     /// Changes the metadata of a room.
     UpdateRoomMetadata(proto::UpdateRoomMetadataRequest),
+    /// Does something about the recording of the room of this name.
+    Recording(RecordingAct, String),
 }
 
 impl AdminRequest {
@@ -113,6 +116,7 @@ impl AdminRequest {
             Self::UpdateSubscriptions(asked) => Some(&asked.room),
             Self::SendData(asked) => Some(&asked.room),
             Self::UpdateRoomMetadata(asked) => Some(&asked.room),
+            Self::Recording(..) => None,
         }
     }
 }
@@ -132,6 +136,8 @@ pub enum AdminResponse {
     Participants(proto::ListParticipantsResponse),
     /// A track.
     Track(Box<proto::MuteRoomTrackResponse>),
+    /// A room's recording.
+    Recording(RecordingInfo),
 }
 
 impl AdminResponse {
@@ -144,6 +150,8 @@ impl AdminResponse {
             Self::Participant(participant) => encoding.encode(&**participant),
             Self::Participants(participants) => encoding.encode(participants),
             Self::Track(track) => encoding.encode(&**track),
+            // LiveKit has no message for it: it is JSON, whatever was asked for.
+            Self::Recording(recording) => serde_json::to_vec(recording).unwrap_or_default(),
         }
     }
 }

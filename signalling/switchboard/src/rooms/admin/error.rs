@@ -16,6 +16,8 @@ pub enum ErrorCode {
     InvalidArgument,
     /// No such room, participant or track.
     NotFound,
+    /// It is there already.
+    AlreadyExists,
     /// The server does not do this.
     FailedPrecondition,
     /// A limit is reached.
@@ -31,6 +33,7 @@ impl ErrorCode {
             Self::BadRoute | Self::NotFound => 404,
             Self::Unauthenticated => 401,
             Self::Malformed | Self::InvalidArgument => 400,
+            Self::AlreadyExists => 409,
             Self::FailedPrecondition => 412,
             Self::ResourceExhausted => 429,
             Self::Unavailable => 503,

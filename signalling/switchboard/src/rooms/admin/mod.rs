@@ -9,7 +9,6 @@ pub use codec::{AdminRequest, AdminResponse, Encoding};
 pub use error::{AdminError, ErrorCode};
 
 use super::desk::Context;
-use super::participant::Participant;
 use super::room::Room;
 use super::{Now, Outbox, Switchboard};
 use crate::token::Claims;
@@ -36,11 +35,7 @@ impl Switchboard {
             AdminRequest::ListRooms(asked) => Ok(self.list_rooms(now, &asked, out)),
             AdminRequest::DeleteRoom(asked) => self.delete_room(now, &asked.room, out),
             AdminRequest::ListParticipants(asked) => {
-                self.in_room(now, &asked.room, out, |room, _| {
-                    let participants = room.participants.values().map(Participant::info).collect();
-                    let listed = proto::ListParticipantsResponse { participants };
-                    Ok(AdminResponse::Participants(listed))
-                })
+                self.in_room(now, &asked.room, out, |room, _| Ok(room.list_participants()))
             }
             AdminRequest::GetParticipant(asked) => {
                 self.of(now, &asked.room, &asked.identity, out, |room, _, who| {
@@ -78,6 +73,9 @@ impl Switchboard {
             AdminRequest::SendData(asked) => {
                 let name = asked.room.clone();
                 self.in_room(now, &name, out, |room, cx| room.send_from_outside(cx, asked))
+            }
+            AdminRequest::Recording(act, name) => {
+                self.in_room(now, &name, out, |room, cx| room.recording_act(cx, act))
             }
             AdminRequest::UpdateRoomMetadata(asked) => {
                 self.in_room(now, &asked.room, out, |room, cx| {
@@ -128,6 +126,7 @@ fn permitted(claims: &Claims, request: &AdminRequest) -> Result<(), AdminError> 
         Err(AdminError::new(ErrorCode::Unauthenticated, msg))
     };
     match (request, request.administered()) {
+        (AdminRequest::Recording(_, room), _) => super::recording::permits(claims, room),
         (AdminRequest::ListRooms(_), _) if grants.room_list => Ok(()),
         (AdminRequest::ListRooms(_), _) => lacks("video.roomList"),
         (_, None) if grants.room_create => Ok(()),

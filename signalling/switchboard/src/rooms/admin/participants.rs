@@ -4,6 +4,7 @@ use super::{AdminError, AdminResponse, ErrorCode, Outcome};
 use crate::rooms::Limit;
 use crate::rooms::desk::Context;
 use crate::rooms::messages::update;
+use crate::rooms::participant::Participant;
 use crate::rooms::room::Room;
 use livekit_protocol as proto;
 use livekit_protocol::participant_info::State;
@@ -11,6 +12,12 @@ use livekit_protocol::signal_response::Message;
 use relay_wire::control::{Command, ParticipantId, TrackId};
 
 impl Room {
+    pub(super) fn list_participants(&self) -> AdminResponse {
+        let participants = self.participants.values().map(Participant::info).collect();
+
+        AdminResponse::Participants(proto::ListParticipantsResponse { participants })
+    }
+
     pub(super) fn show(&self, who: ParticipantId) -> Option<AdminResponse> {
         Some(AdminResponse::Participant(Box::new(self.participants.get(&who)?.info())))
     }

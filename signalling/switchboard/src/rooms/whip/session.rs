@@ -131,7 +131,9 @@ impl Room {
         cx.desk.sessions.insert(session.resource.clone(), place);
         participant.session = Some(Box::new(session));
         self.introduce(cx, &participant);
+        self.note_participant(cx, &participant);
         self.participants.insert(who, participant);
+        self.record_if_due(cx);
         let open = Command::Open { participant: who, transport, data: DataRole::Accept };
         cx.ask(self.id, open, Question::Open(transport));
         self.announce_to_others(cx, who);
