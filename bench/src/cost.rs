@@ -128,6 +128,11 @@ impl Cost {
         Some(self.cores(self.server?.total))
     }
 
+    /// The server's and those of its card, if both are known.
+    pub(crate) fn whole_cores(&self) -> Option<f64> {
+        Some(self.cores(self.server?.total + self.napi?))
+    }
+
     /// Our own.
     pub(crate) fn client_cores(&self) -> f64 {
         self.cores(self.client.total)

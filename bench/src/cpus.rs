@@ -60,6 +60,19 @@ impl Cpus {
         self.topology.as_ref().map_or_else(|| Ok(Cards::default()), Topology::cards)
     }
 
+    /// Makes the server's card ready for the next server, if there is one: `plain` for XDP.
+    pub(crate) fn make_card_ready(&self, plain: bool) -> Result<()> {
+        self.topology.iter().try_for_each(|topology| topology.make_ready(plain))
+    }
+
+    /// A side's card; an error that says what to do where there is none.
+    pub(crate) fn card(&self, side: Side) -> Result<&str> {
+        self.topology.as_ref().map(|topology| topology.card(side)).context(
+            "frames are injected, and relayed by XDP, between virtual cards only: run it as root, \
+             with --network veth-plain",
+        )
+    }
+
     /// Starts a process that is to run on the server's processor and on its side of the network.
     pub(crate) fn as_server<T>(&self, start: impl FnOnce() -> Result<T>) -> Result<T> {
         let start = || match &self.topology {

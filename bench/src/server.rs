@@ -5,6 +5,7 @@ use crate::log::Log;
 use crate::subject::leash;
 use anyhow::{Context, Result, bail};
 use std::env;
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -27,18 +28,46 @@ impl Server {
     /// Starts `millrace serve` at an address of this machine with further `settings`
     /// (`section.key=value`) and waits until it is ready.
     pub(crate) fn start(binary: Option<&Path>, ip: IpAddr, settings: &[String]) -> Result<Self> {
+        Self::launch(binary, ip, settings, None)
+    }
+
+    /// The same; the kernel relays at a card. What the server pins for its successor ends with it:
+    /// it has a BPF file system that nobody else sees.
+    pub(crate) fn start_offloaded(
+        binary: Option<&Path>,
+        ip: IpAddr,
+        settings: &[String],
+        card: &str,
+    ) -> Result<Self> {
+        Self::launch(binary, ip, settings, Some(card))
+    }
+
+    fn launch(
+        binary: Option<&Path>,
+        ip: IpAddr,
+        settings: &[String],
+        card: Option<&str>,
+    ) -> Result<Self> {
         let binary = binary.map_or_else(find_binary, |path| Ok(path.to_owned()))?;
         let (address, secure, media) = free_ports(ip)?;
         let data = Directory::new()?;
-        let mut command = Command::new(&binary);
+        let bpf = data.path().join("bpf");
+        let mut command = match card {
+            Some(_) => with_file_system(&bpf, &binary)?,
+            None => Command::new(&binary),
+        };
         command.arg("serve");
-        let own = [
+        let mut own = vec![
             format!("http.listen={address}"),
             format!("http.tls_listen={secure}"),
             format!("media.listen={media}"),
             format!("media.advertise={}", media.ip()),
             format!("data.directory={}", data.path().display()),
         ];
+        if let Some(card) = card {
+            own.push(format!("xdp.interface=[\"{card}\"]"));
+            own.push(format!("xdp.pins={}", bpf.join("millrace").display()));
+        }
         for setting in own.iter().chain(settings) {
             command.args(["--set", setting]);
         }
@@ -99,6 +128,16 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// What runs a program with a BPF file system at `path`, in a mount namespace that ends with it.
+fn with_file_system(path: &Path, program: &Path) -> Result<Command> {
+    fs::create_dir(path).with_context(|| format!("cannot make {}", path.display()))?;
+    let mut command = Command::new("unshare");
+    let mount = "mount -t bpf bpf \"$0\" && exec \"$@\"";
+    command.args(["--mount", "sh", "-c", mount]).args([path, program]);
+
+    Ok(command)
 }
 
 /// The binary beside this one, else the one in the search path.

@@ -166,6 +166,45 @@ fn packets_cross_namespaces_where_we_may_make_them() {
 }
 
 #[test]
+fn what_xdp_relays_costs_the_process_nothing_where_we_may_have_it() {
+    for (kind, load) in [
+        ("veth", "--offload --inject"),
+        ("veth6", "--offload --inject"),
+        ("veth", "--offload --rate 2000"),
+    ] {
+        let line = format!("{load} --clients 3 --size 1000 --seconds 1 --repeat 1");
+        let line = format!("{line} --network {kind}");
+        let arguments: Vec<_> = ["turn"].into_iter().chain(line.split(' ')).collect();
+        if !is_root() {
+            assert_eq!(bench(&arguments).status.code(), Some(1), "{line}");
+            continue;
+        }
+
+        let report = measure("xdp", &arguments[1..]);
+        let of = |figure, server| median(&report, 0, figure, server);
+        assert!(of("relayed_per_second", "millrace-xdp") > 100.0, "{line}");
+        let [ours, plain] = ["millrace-xdp", "millrace"].map(|s| of("cpu_us_per_packet", s));
+        assert!(ours * 2.0 < plain, "{line}: the process spent {ours} us, without XDP {plain} us");
+        assert!(of("loss", "millrace-xdp") < 0.1, "{line}");
+    }
+}
+
+#[test]
+fn what_takes_cards_says_so_where_there_are_none() {
+    for (load, words) in [
+        ("--inject", "--network veth-plain"),
+        ("--offload", "--network veth-plain"),
+        ("--inject --direction down", "leave --direction at up"),
+    ] {
+        let line = format!("turn --network loopback {load}");
+        let output = bench(&line.split(' ').collect::<Vec<_>>());
+
+        assert_eq!(output.status.code(), Some(1), "{line}");
+        assert!(error_of(&output).contains(words), "{line}: {}", error_of(&output));
+    }
+}
+
+#[test]
 fn server_that_dies_is_told_with_what_was_measured_until_then() {
     let relay = bare_relay();
     let server = relay.address.to_string();
@@ -241,6 +280,8 @@ fn wrong_arguments_exit_with_two() {
         "--server 127.0.0.1:1 --compare coturn",
         "--without-millrace",
         "--saturate --rate 5",
+        "--inject --rate 5",
+        "--offload --server 127.0.0.1:1",
         "--seconds 1000",
         "--impair loss=200%",
         "--network veth --server 127.0.0.1:1",

@@ -15,7 +15,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("relay-wire", &[]),
     ("ebpf-loader", &["ebpf-common"]),
     ("ebpf-common", &[]),
-    ("millrace-bench", &["relay-wire", "signalling-switchboard"]),
+    ("millrace-bench", &["ebpf-loader", "relay-wire", "signalling-switchboard"]),
     (
         "millrace-tests",
         &[

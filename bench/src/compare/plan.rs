@@ -12,12 +12,15 @@ pub(super) enum Part {
 }
 
 /// Loads of a whole run. Those with a `--repeat` of their own take long, and vary little.
-const WHOLE: [(Part, &str); 11] = [
+const WHOLE: [(Part, &str); 14] = [
     (Part::Turn, "--direction up --size 1200 --rate 25000,50000,100000"),
     (Part::Turn, "--direction up --size 1200 --burst 8 --rate 50000"),
     (Part::Turn, "--direction up --size 172 --rate 50000"),
     (Part::Turn, "--direction c2c --size 1200 --burst 1,8 --rate 25000"),
     (Part::Turn, "--direction up --size 1200 --saturate --repeat 1"),
+    (Part::Turn, "--direction up --size 1000 --offload --inject"),
+    (Part::Turn, "--direction up --size 1000 --offload --rate 5000"),
+    (Part::Turn, "--direction up --size 1000 --offload --burst 8 --rate 50000"),
     (Part::Turn, "--allocations 5000 --flood 6000"),
     (Part::Room, "--scenario webinar --subscribers 10"),
     (Part::Room, "--scenario webinar --subscribers 40"),
@@ -26,23 +29,29 @@ const WHOLE: [(Part, &str); 11] = [
     (Part::Room, "--scenario meeting --subscribers 8"),
 ];
 /// Loads of a quick run: one of each kind.
-const QUICK: [(Part, &str); 4] = [
+const QUICK: [(Part, &str); 5] = [
     (Part::Turn, "--direction up --size 1200 --rate 5000,10000"),
     (Part::Turn, "--direction c2c --size 1200 --burst 8 --rate 5000"),
+    (Part::Turn, "--direction up --size 1000 --offload --inject"),
     (Part::Turn, "--allocations 500 --flood 600"),
     (Part::Room, "--scenario webinar --subscribers 5"),
 ];
 
 /// Command lines without the program's name, for peers by the names of their adapters; `options`
-/// are those of all lines.
+/// are those of all lines. Loopback has no cards.
 pub(super) fn lines(
     is_quick: bool,
     only: Option<Part>,
+    has_cards: bool,
     peers: impl Fn(Part) -> Vec<String>,
     options: &[(&str, String)],
 ) -> Vec<Vec<String>> {
     let loads = if is_quick { &QUICK[..] } else { &WHOLE[..] };
-    let chosen = loads.iter().filter(|(part, _)| only.is_none_or(|only| only == *part));
+    let chosen = loads
+        .iter()
+        .filter(|(part, _)| only.is_none_or(|only| only == *part))
+        // XDP takes cards.
+        .filter(|(_, load)| has_cards || !load.contains("--offload"));
 
     chosen.map(|(part, load)| line(*part, load, &peers(*part), options)).collect()
 }
@@ -78,9 +87,10 @@ mod tests {
         let options = [("--repeat", "3"), ("--set", "a=b"), ("--set", "c=d")];
         let options = options.map(|(name, value)| (name, value.to_owned()));
 
-        let lines = lines(false, Some(Part::Turn), peers, &options);
+        let lines = lines(false, Some(Part::Turn), false, peers, &options);
 
         assert_eq!(lines.len(), 6);
+        assert_eq!(super::lines(false, Some(Part::Turn), true, peers, &options).len(), 9);
         let saturation = lines[4].join(" ");
         assert_eq!(
             saturation,

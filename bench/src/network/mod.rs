@@ -7,12 +7,19 @@ mod veth;
 
 pub(crate) use cards::Cards;
 
-use anyhow::{Context, Result};
+/// Addresses of the clients' card and of the server's.
+pub(crate) const MACS: [[u8; 6]; 2] = [veth::CLIENT_MAC, veth::SERVER_MAC];
+
+/// Time for the kernel to take a program off that nobody holds any more.
+const DETACHED_WITHIN: Duration = Duration::from_secs(10);
+
+use anyhow::{Context, Result, ensure};
 use cards::Counters;
 use clap::ValueEnum;
 use namespace::Namespace;
 use std::fs;
 use std::net::IpAddr;
+use std::time::{Duration, Instant};
 use veth::Link;
 
 /// What lies between clients and server.
@@ -53,6 +60,7 @@ pub(crate) struct Topology {
     client: Namespace,
     server: Namespace,
     links: [Link; 2],
+    card: Card,
     v6: bool,
 }
 
@@ -120,7 +128,7 @@ impl Topology {
         veth::join(ours, theirs, &server)?;
         ours.set_up()?;
         server.within(&client, || theirs.set_up())?;
-        let topology = Self { client, server, links, v6 };
+        let topology = Self { client, server, links, card, v6 };
         topology.napi(Side::Client).into_iter().try_for_each(veth::prefer)?;
 
         Ok(topology)
@@ -133,6 +141,28 @@ impl Topology {
         let counters = vec![Counters::open(&ours.name)?, self.as_server(theirs)?];
 
         Ok(Cards::new(self.napi(Side::Server), counters))
+    }
+
+    /// Makes the server's card ready for the next server: without what an earlier one left in it,
+    /// and `plain` for programs in XDP.
+    pub(crate) fn make_ready(&self, plain: bool) -> Result<()> {
+        let [_, card] = &self.links;
+        let began = Instant::now();
+        while self.as_server(|| card.has_program())? {
+            ensure!(
+                began.elapsed() < DETACHED_WITHIN,
+                "a program of before stays at {}",
+                card.name
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
+
+        self.as_server(|| card.offload(if plain { Card::Plain } else { self.card }))
+    }
+
+    /// A side's card.
+    pub(crate) fn card(&self, side: Side) -> &str {
+        &self.links[side as usize].name
     }
 
     /// Runs something, such as starting a process, on the server's side.

@@ -20,6 +20,9 @@ pub(super) const TOOLS: [Command; 4] =
 /// Packets that wait in front of a card whose ring of 256 is full, as they do in front of others.
 /// Kernels before 6.16 drop them all the same.
 const QUEUE_PACKETS: &str = "10000";
+/// The cards' own addresses, which nobody else sees.
+pub(super) const CLIENT_MAC: [u8; 6] = [2, 0, 0, 0, 0, 2];
+pub(super) const SERVER_MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
 /// Priority of the thread that receives for clients, as of an interrupt's work on other cards: what
 /// it does not fetch in time is lost by the harness, not by the server.
 const CLIENT_NICE: i32 = -20;
@@ -47,9 +50,11 @@ pub(super) struct Link {
 pub(super) fn join(ours: &Link, theirs: &Link, there: &Namespace) -> Result<()> {
     let [ip, ..] = TOOLS;
     let path = there.path();
-    let pair = ["link", "add", &ours.name, "type", "veth", "peer", "name", &theirs.name];
+    let (near, far) = (text(CLIENT_MAC), text(SERVER_MAC));
+    let near = ["link", "add", &ours.name, "address", &near, "type", "veth"];
+    let far = ["peer", "name", &theirs.name, "address", &far, "netns", &path];
 
-    ip.run(&[&pair[..], &["netns", &path]].concat())
+    ip.run(&[&near[..], &far].concat())
 }
 
 /// Lets one of the kernel's threads run before all usual ones.
@@ -77,10 +82,7 @@ impl Link {
     pub(super) fn server(run: u32, card: Card) -> Self {
         Self {
             name: format!("bs{run}"),
-            offloads: match card {
-                Card::Splitting => SPLITTING,
-                Card::Plain => PLAIN,
-            },
+            offloads: offloads(card),
             addresses: ["198.18.0.1/24", "2001:2::1/64"],
             route: vec!["route", "add", CLIENTS_V4, "via", "198.18.0.2"],
         }
@@ -105,6 +107,31 @@ impl Link {
         let threaded = "mount -t sysfs sysfs /sys && echo 1 > /sys/class/net/$0/threaded";
         unshare.run(&["--mount", "sh", "-c", threaded, name])
     }
+
+    /// Lets the card do what a server's does, or nothing but what XDP allows; in its namespace.
+    pub(super) fn offload(&self, card: Card) -> Result<()> {
+        let [_, ethtool, ..] = TOOLS;
+
+        ethtool.run(&[&["--offload", &self.name][..], &offloads(card)].concat())
+    }
+
+    /// Whether an XDP program runs at it, in whose namespace this thread is.
+    pub(super) fn has_program(&self) -> Result<bool> {
+        let [ip, ..] = TOOLS;
+
+        Ok(ip.output(&["link", "show", "dev", &self.name])?.contains("prog/xdp"))
+    }
+}
+
+fn offloads(card: Card) -> [&'static str; 2] {
+    match card {
+        Card::Splitting => SPLITTING,
+        Card::Plain => PLAIN,
+    }
+}
+
+fn text(mac: [u8; 6]) -> String {
+    mac.map(|byte| format!("{byte:02x}")).join(":")
 }
 
 impl Command {
@@ -126,6 +153,10 @@ impl Command {
     }
 
     fn run(self, arguments: &[&str]) -> Result<()> {
+        self.output(arguments).map(drop)
+    }
+
+    fn output(self, arguments: &[&str]) -> Result<String> {
         let line = format!("{} {}", self.0, arguments.join(" "));
         let output = process::Command::new(self.0)
             .args(arguments)
@@ -135,6 +166,6 @@ impl Command {
             bail!("`{line}`: {}", String::from_utf8_lossy(&output.stderr).trim());
         }
 
-        Ok(())
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 }

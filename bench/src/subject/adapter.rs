@@ -15,7 +15,7 @@ const BUILT_IN: [(&str, &str); 3] = [
     ("janus-tuned.toml", include_str!("adapters/janus-tuned.toml")),
 ];
 /// Names of columns that are not adapters'.
-const RESERVED: [&str; 4] = ["millrace", "bare", "bare+gso", "server"];
+const RESERVED: [&str; 5] = ["millrace", "millrace-xdp", "bare", "bare+gso", "server"];
 
 /// A server that can be started and measured.
 #[derive(Clone, Debug, Deserialize)]

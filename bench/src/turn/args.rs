@@ -57,6 +57,15 @@ pub(crate) struct Args {
     /// Searches the highest rate with less than 0.1 % loss
     #[arg(long, conflicts_with = "rate")]
     pub(super) saturate: bool,
+    /// Sends frames from within the kernel, single packets, as many as the server takes: what it
+    /// costs when it is full (root, direction up)
+    #[arg(long, conflicts_with_all = ["rate", "saturate", "burst", "transport", "framing"])]
+    #[arg(conflicts_with_all = ["impair", "server"])]
+    pub(super) inject: bool,
+    /// Measures our own server with the kernel relaying by XDP too, in a column of its own, and
+    /// leaves bare relays out (root)
+    #[arg(long, conflicts_with_all = ["server", "without_millrace"])]
+    pub(super) offload: bool,
     /// Senders: allocations, or pairs of them
     #[arg(long, value_name = "N", default_value_t = 100)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=1_000))]
@@ -189,6 +198,11 @@ impl Args {
             Some(_) => Network::Loopback,
             None => self.network.unwrap_or_else(Network::usual),
         }
+    }
+
+    /// Whether programs in XDP take part, which see whole packets with their checksums only.
+    pub(super) fn is_for_xdp(&self) -> bool {
+        self.inject || self.offload
     }
 
     /// The kinds of load that are asked for.

@@ -4,7 +4,7 @@ use super::args::{Args, Scenario};
 use super::client::Transport;
 
 use super::subject::{Running, Subject};
-use super::{allocations, flood, run, saturate};
+use super::{allocations, flood, inject, run, saturate};
 use crate::conduct::Experiment;
 use crate::cpus::Cpus;
 use crate::figures::{Place, Sample, Unit};
@@ -26,6 +26,8 @@ pub(super) enum Measured {
     Load(Scenario, u32),
     /// The highest rate of a load.
     Saturation(Scenario),
+    /// Frames from within the kernel, as many as the server takes.
+    Injected(Scenario),
     /// So many idle allocations.
     Allocations(Transport, usize),
     /// Requests of so many strangers.
@@ -46,7 +48,11 @@ pub(super) struct TurnExperiment {
 
 impl Experiment for TurnExperiment {
     fn title(&self) -> String {
-        self.measured.title()
+        let title = self.measured.title();
+        match self.args.is_for_xdp() {
+            true => format!("{title}, cards without offloads"),
+            false => title,
+        }
     }
 
     fn subjects(&self) -> Vec<String> {
@@ -59,7 +65,7 @@ impl Experiment for TurnExperiment {
 
         AROUND
             + match &self.measured {
-                Measured::Load(..) => load,
+                Measured::Load(..) | Measured::Injected(_) => load,
                 Measured::Saturation(_) => SEARCH + load,
                 Measured::Allocations(_, count) | Measured::Flood(count) => {
                     RESTS + THOUSAND * *count as u32 / 1_000
@@ -78,7 +84,10 @@ impl Experiment for TurnExperiment {
                 axis: "packets a second sent",
                 at: (*rate).into(),
             }),
-            Measured::Saturation(_) | Measured::Allocations(..) | Measured::Flood(_) => None,
+            Measured::Saturation(_)
+            | Measured::Injected(_)
+            | Measured::Allocations(..)
+            | Measured::Flood(_) => None,
         }
     }
 
@@ -87,7 +96,8 @@ impl Experiment for TurnExperiment {
         match subject.start(&self.args, &self.cpus, self.measured.transport()) {
             Err(error) => (Sample::default(), Err(error)),
             Ok(mut running) => {
-                let (mut sample, result) = self.measured.measure(&self.args, &mut running);
+                let (mut sample, result) =
+                    self.measured.measure(&self.args, &self.cpus, &mut running);
                 let ended = running.check();
                 let noted = running.note_network(&mut sample);
                 (sample, ended.and(result).and(noted))
@@ -106,6 +116,12 @@ impl Measured {
             Self::Saturation(scenario) => {
                 format!("Saturation: {}, {} clients", scenario.title(), scenario.clients)
             }
+            Self::Injected(scenario) => {
+                let Scenario { size, clients, .. } = scenario;
+                format!(
+                    "Full: client to peer, {size} B, single packets injected, {clients} clients"
+                )
+            }
             Self::Allocations(transport, count) => {
                 format!("{count} idle allocations, {}", transport.name())
             }
@@ -115,7 +131,9 @@ impl Measured {
 
     fn transport(&self) -> Transport {
         match self {
-            Self::Load(scenario, _) | Self::Saturation(scenario) => scenario.transport,
+            Self::Load(scenario, _) | Self::Saturation(scenario) | Self::Injected(scenario) => {
+                scenario.transport
+            }
             Self::Allocations(transport, _) => *transport,
             Self::Flood(_) => Transport::Udp,
         }
@@ -124,7 +142,9 @@ impl Measured {
     /// Whether a server can carry it.
     pub(super) fn suits(&self, subject: &Subject) -> bool {
         match self {
-            Self::Load(scenario, _) | Self::Saturation(scenario) => subject.carries(scenario),
+            Self::Load(scenario, _) | Self::Saturation(scenario) | Self::Injected(scenario) => {
+                subject.carries(scenario)
+            }
             Self::Allocations(..) | Self::Flood(_) => subject.is_turn(),
         }
     }
@@ -132,7 +152,9 @@ impl Measured {
     /// Allocations that it makes.
     pub(super) fn allocations(&self) -> u64 {
         match self {
-            Self::Load(scenario, _) | Self::Saturation(scenario) => scenario.allocations() as u64,
+            Self::Load(scenario, _) | Self::Saturation(scenario) | Self::Injected(scenario) => {
+                scenario.allocations() as u64
+            }
             Self::Allocations(_, count) => *count as u64 + allocations::FIRST as u64,
             Self::Flood(_) => 0,
         }
@@ -142,7 +164,7 @@ impl Measured {
     /// has three quarters of its own for relayed addresses, the others for connections and files.
     pub(super) fn descriptors(&self, ours: bool) -> u64 {
         match self {
-            Self::Load(scenario, _) | Self::Saturation(scenario) => {
+            Self::Load(scenario, _) | Self::Saturation(scenario) | Self::Injected(scenario) => {
                 2 * scenario.allocations() as u64
             }
             Self::Allocations(Transport::Udp, count) if ours => *count as u64 * 4 / 3 + 256,
@@ -153,9 +175,10 @@ impl Measured {
         }
     }
 
-    fn measure(&self, args: &Args, server: &mut Running) -> (Sample, Result<()>) {
+    fn measure(&self, args: &Args, cpus: &Cpus, server: &mut Running) -> (Sample, Result<()>) {
         let time = Duration::from_secs(args.seconds);
         match self {
+            Self::Injected(scenario) => inject::measure(server, scenario, cpus, time),
             Self::Load(scenario, rate) => {
                 let times = (Duration::from_millis(args.settle_ms), time);
                 run::measure(server, scenario, (*rate).into(), times)

@@ -94,6 +94,22 @@ impl Load {
         })
     }
 
+    /// Each client's address and what it puts in front of its data.
+    pub(super) fn senders(&self) -> Result<Vec<(SocketAddr, &[u8])>> {
+        let flows = self.flows.iter().filter_map(|flow| Some((flow.client?, &flow.header[..])));
+        let sender = |(index, header): (usize, _)| match &self.clients[index].wire {
+            Wire::Udp(socket) => Ok((socket.local_addr()?, header)),
+            Wire::Stream(_) => bail!("frames are datagrams"),
+        };
+
+        flows.map(sender).collect()
+    }
+
+    /// Where the clients' data arrives.
+    pub(super) fn peer_address(&self) -> Result<SocketAddr> {
+        Ok(self.peer.local_addr()?)
+    }
+
     /// How many flows there are.
     pub(super) fn flows(&self) -> usize {
         self.flows.len()

@@ -8,6 +8,7 @@ mod exchange;
 mod experiment;
 mod flood;
 mod flow;
+mod inject;
 mod load;
 mod run;
 mod saturate;
@@ -21,9 +22,11 @@ use crate::conduct::{self, Failure, conduct};
 use crate::cpus::Cpus;
 use crate::interrupt;
 use crate::limits;
+use crate::network::Side;
 use crate::report::Circumstances;
 use crate::subject::{Adapter, Kind};
 use anyhow::{Result, bail};
+use args::Direction;
 use client::Transport;
 use experiment::{Measured, TurnExperiment};
 use std::sync::Arc;
@@ -64,7 +67,13 @@ pub(crate) fn experiments(
     cpus: &Arc<Cpus>,
 ) -> Result<Vec<Box<dyn conduct::Experiment>>> {
     let subjects = subjects(args, adapters)?;
-    let ours = subjects.iter().any(|subject| matches!(subject, Subject::Millrace));
+    if args.inject && args.scenarios().iter().any(|s| s.direction != Direction::Up) {
+        bail!("--inject sends from clients to the peer: leave --direction at up");
+    }
+    if args.is_for_xdp() {
+        cpus.card(Side::Server)?;
+    }
+    let ours = subjects.iter().any(|s| matches!(s, Subject::Millrace | Subject::Offloaded));
     let measured = measured(args);
     let needed = measured.iter().map(|m| m.descriptors(ours)).max().unwrap_or(0);
     limits::provide_descriptors(needed)?;
@@ -98,6 +107,10 @@ fn provide_ports(args: &Args, measured: &[Measured]) -> Result<()> {
 fn measured(args: &Args) -> Vec<Measured> {
     let mut all = Vec::new();
     for scenario in args.scenarios() {
+        if args.inject {
+            all.push(Measured::Injected(scenario));
+            continue;
+        }
         if args.saturate {
             all.push(Measured::Saturation(scenario));
             continue;
@@ -119,13 +132,16 @@ fn subjects(args: &Args, adapters: &[Adapter]) -> Result<Vec<Subject>> {
         return Ok(vec![Subject::Remote]);
     }
     let mut subjects = Vec::new();
+    if args.offload {
+        subjects.push(Subject::Offloaded);
+    }
     if !args.without_millrace {
         subjects.push(Subject::Millrace);
     }
     for name in &args.compare {
         subjects.push(Subject::Peer(Arc::new(Kind::Turn.find(adapters, name)?.clone())));
     }
-    if !args.compare.is_empty() {
+    if !args.compare.is_empty() && !args.offload {
         subjects.extend([Subject::Bare, Subject::BareTrains]);
     }
 

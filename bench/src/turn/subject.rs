@@ -9,10 +9,11 @@ use crate::figures::Sample;
 use crate::impair::{Impaired, Spec};
 use crate::log::Log;
 use crate::net::address;
-use crate::network::Cards;
+use crate::network::{Cards, Side};
 use crate::server::Server;
 use crate::subject::{self, Adapter, Process, Turn, leash};
 use anyhow::{Context, Result, bail};
+use ebpf_loader::Sink;
 use std::net::{IpAddr, SocketAddr};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -32,6 +33,8 @@ const TLS_PORT: u16 = 5_349;
 pub(crate) enum Subject {
     /// Our own, started by us.
     Millrace,
+    /// The same, relaying by XDP.
+    Offloaded,
     /// Somebody else's, started by us.
     Peer(Arc<Adapter>),
     /// Sockets and nothing else.
@@ -47,6 +50,7 @@ impl Subject {
     pub(crate) fn name(&self) -> &str {
         match self {
             Self::Millrace => "millrace",
+            Self::Offloaded => "millrace-xdp",
             Self::Peer(adapter) => &adapter.name,
             Self::Bare => "bare",
             Self::BareTrains => "bare+gso",
@@ -58,7 +62,7 @@ impl Subject {
     pub(super) fn carries(&self, scenario: &Scenario) -> bool {
         let bare = scenario.transport == Transport::Udp && scenario.framing == Framing::Channel;
         match self {
-            Self::Millrace | Self::Peer(_) | Self::Remote => true,
+            Self::Millrace | Self::Offloaded | Self::Peer(_) | Self::Remote => true,
             Self::Bare => bare,
             Self::BareTrains => bare && scenario.burst > 1,
         }
@@ -67,7 +71,7 @@ impl Subject {
     /// Whether it can be asked for allocations like a TURN server.
     pub(super) fn is_turn(&self) -> bool {
         match self {
-            Self::Millrace | Self::Peer(_) | Self::Remote => true,
+            Self::Millrace | Self::Offloaded | Self::Peer(_) | Self::Remote => true,
             Self::Bare | Self::BareTrains => false,
         }
     }
@@ -75,9 +79,14 @@ impl Subject {
     /// Starts it, or finds it, and waits until it answers.
     pub(super) fn start(&self, args: &Args, cpus: &Cpus, transport: Transport) -> Result<Running> {
         let ip = cpus.server_ip();
+        cpus.make_card_ready(args.is_for_xdp())?;
         let access = match self {
             Self::Remote => return Running::of_others(args, transport)?.impaired(args.impair),
-            Self::Millrace => cpus.as_server(|| start_millrace(args, ip))?,
+            Self::Millrace => cpus.as_server(|| start_millrace(args, ip, None))?,
+            Self::Offloaded => {
+                let card = cpus.card(Side::Server)?;
+                cpus.as_server(|| start_millrace(args, ip, Some(card)))?
+            }
             Self::Peer(adapter) => {
                 let peer = cpus.as_server(|| adapter.start(ip))?;
                 let turn = peer.turn.context("it is described without [turn]")?;
@@ -87,17 +96,23 @@ impl Subject {
             Self::BareTrains => cpus.as_server(|| start_bare(ip, Some("--trains")))?,
         };
 
+        // A veth takes what XDP sends back only if its far end has a program.
+        let sink = match args.is_for_xdp() {
+            true => Some(Sink::attach(cpus.card(Side::Client)?)?),
+            false => None,
+        };
         let running = Running::new(access, transport, cpus.cards()?);
 
         running
             .with_context(|| format!("{} does not start", self.name()))
             .and_then(|running| running.impaired(args.impair))
+            .map(|running| Running { sink, ..running })
     }
 }
 
 /// Starts our own server, without the limits that keep one user or source from harm: here all
-/// clients are one.
-fn start_millrace(args: &Args, ip: IpAddr) -> Result<(Process, Turn)> {
+/// clients are one. With a `card` the kernel relays there.
+fn start_millrace(args: &Args, ip: IpAddr, card: Option<&str>) -> Result<(Process, Turn)> {
     let password = format!("{:016x}", rand::random::<u64>());
     let turn = Turn {
         address: SocketAddr::new(ip, PORT),
@@ -116,7 +131,11 @@ fn start_millrace(args: &Args, ip: IpAddr) -> Result<(Process, Turn)> {
         format!("turn.tls_listen={}", SocketAddr::new(ip, TLS_PORT)),
     ];
     settings.extend(args.settings.iter().cloned());
-    let server = Server::start(args.server_binary.as_deref(), address::own(), &settings)?;
+    let (binary, http) = (args.server_binary.as_deref(), address::own());
+    let server = match card {
+        Some(card) => Server::start_offloaded(binary, http, &settings, card)?,
+        None => Server::start(binary, http, &settings)?,
+    };
 
     Ok((Process::Millrace(Box::new(server)), turn))
 }
@@ -145,6 +164,7 @@ pub(crate) struct Running {
     /// How long a packet to it or from it may take.
     pub(super) longest: Duration,
     impaired: Option<Impaired>,
+    sink: Option<Sink>,
     process: Process,
 }
 
@@ -176,6 +196,7 @@ impl Running {
             cards,
             longest: Duration::ZERO,
             impaired: None,
+            sink: None,
         })
     }
 
@@ -199,6 +220,7 @@ impl Running {
             cards: Cards::default(),
             longest: Duration::ZERO,
             impaired: None,
+            sink: None,
             process: Process::Others(args.pid),
         })
     }
@@ -221,6 +243,11 @@ impl Running {
         }
 
         Ok(())
+    }
+
+    /// What takes packets out at the clients' card, where programs in XDP take part.
+    pub(super) fn sink(&mut self) -> Result<&mut Sink> {
+        self.sink.as_mut().context("no program stands at the clients' card")
     }
 
     /// An error that says so if the server has ended.

@@ -54,7 +54,7 @@ fn main() {
 
 fn inject(lab: &Lab, frame: &[u8]) {
     lab.client.enter(|| {
-        let injector = Injector::new("eth0", frame).expect("root");
+        let injector = Injector::new("eth0", &[frame.to_vec()]).expect("root");
         injector.send(FRAMES).expect("a driver with XDP");
     });
 }

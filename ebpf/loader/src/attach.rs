@@ -279,7 +279,7 @@ fn drop_other_links(pins: &Pins, interfaces: &[Interface]) -> Result<(), AttachE
     Ok(())
 }
 
-fn refused_link(error: &ProgramError, interface: &Interface) -> AttachError {
+pub(crate) fn refused_link(error: &ProgramError, interface: &Interface) -> AttachError {
     let name = interface.name.clone();
     let ProgramError::SyscallError(syscall) = error else {
         // Netlink, tried after the kernel had called the request invalid.

@@ -3,7 +3,7 @@
 
 mod lab;
 
-use ebpf_loader::{Binding, Counted, Injector, Mode, Offload};
+use ebpf_loader::{Binding, Counted, Injector, Mode, Offload, Sink};
 use lab::{Frame, Lab, TO_CLIENT, TO_PEER, binding, options, payload};
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::mpsc;
@@ -94,7 +94,7 @@ fn injected_frames_are_all_the_same() {
         let bound = binding(true, true);
         offload.bind(&bound).expect("room");
         let data = payload(0x4001, &[7; 1_000]);
-        let frame = Frame::new(bound.key.client, bound.key.server, &data).bytes();
+        let frame = [Frame::new(bound.key.client, bound.key.server, &data).bytes()];
         let mut relayed = 0;
         // Few at a time: a veth's ring holds 256.
         for _ in 0..20 {
@@ -110,6 +110,39 @@ fn injected_frames_are_all_the_same() {
             }
         }
         assert_eq!(relayed, 2_000);
+    });
+}
+
+#[test]
+fn injected_frames_go_in_turn_and_a_sink_takes_those_for_its_port() {
+    let lab = Lab::new();
+    let _sender = lab.client.enter(|| Sink::attach("eth0").expect("root"));
+    let mut sink = lab.peer.enter(|| Sink::attach("eth0").expect("root"));
+    lab.relay.enter(|| {
+        let mut offload =
+            Offload::attach(&options(&[TO_CLIENT, TO_PEER], Mode::Driver)).expect("root");
+        for (client_ipv4, peer_ipv4) in [(true, true), (false, false)] {
+            let bound = binding(client_ipv4, peer_ipv4);
+            offload.bind(&bound).expect("room");
+            sink.take(bound.peer.port()).expect("a map");
+            let before = sink.taken().expect("a counter");
+            // The second of them is of no channel that is bound.
+            let frames = [0x4001, 0x4002].map(|channel| {
+                let data = payload(channel, &[7; 1_000]);
+                Frame::new(bound.key.client, bound.key.server, &data).bytes()
+            });
+            lab.client.enter(|| {
+                let injector = Injector::new("eth0", &frames).expect("root");
+                injector.send(100).expect("a driver with XDP");
+            });
+            let until = Instant::now() + PATIENCE;
+            while sink.taken().expect("a counter") < before + 50 {
+                assert!(Instant::now() < until, "{:?}", sink.taken());
+                std::thread::yield_now();
+            }
+            assert_eq!(offload.unbind(&bound.key).expect("bound").up.packets, 50);
+            assert_eq!(sink.taken().expect("a counter"), before + 50);
+        }
     });
 }
 
