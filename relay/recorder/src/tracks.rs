@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 const PARTIAL: &str = "part";
 
 /// A finished file.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct TrackFile {
     /// Its name in the directory.
     pub file: String,
