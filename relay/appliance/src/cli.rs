@@ -31,9 +31,15 @@ The relay is asked at control.socket, or in the data directory of `millrace serv
 
 const RECORDER_EXAMPLES: &str = "\
 Examples:
+  millrace recorder                                  runs the recorder alone
+  millrace recorder list                             all recordings, and what became of them
+  millrace recorder retry RM_x                       tries again what was given up
   millrace recorder inspect data/recordings/RM_x     what a media log holds, and what is damaged
   millrace recorder inspect 00000.mlog --json        one file of it, for a program
-  millrace recorder export data/recordings/RM_x out  makes a file of each track, as it came";
+  millrace recorder export data/recordings/RM_x out  makes a file of each track, as it came
+
+Recordings are in recording.directory, else in `recordings` of the data directory. `millrace serve`
+runs a recorder of its own.";
 
 /// A media relay appliance for video calls: signalling, SFU, STUN and TURN in one binary.
 #[derive(Debug, Parser)]
@@ -74,9 +80,12 @@ pub(crate) enum Command {
     /// Lists, ends and drains the TURN allocations of the relay that runs on this machine
     #[command(subcommand, after_help = TURN_EXAMPLES)]
     Turn(TurnCommand),
-    /// Works with recordings
-    #[command(subcommand, after_help = RECORDER_EXAMPLES)]
-    Recorder(RecorderCommand),
+    /// Makes files of recordings as calls end; or works with recordings by hand
+    #[command(after_help = RECORDER_EXAMPLES)]
+    Recorder {
+        #[command(subcommand)]
+        command: Option<RecorderCommand>,
+    },
     /// Works with access tokens
     #[command(subcommand)]
     Token(TokenCommand),
@@ -126,6 +135,17 @@ pub(crate) enum TurnCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum RecorderCommand {
+    /// Prints all recordings and what became of them
+    List {
+        /// Prints a JSON array instead of a table
+        #[arg(long)]
+        json: bool,
+    },
+    /// Has a recording's files made anew, whether it was given up or is done
+    Retry {
+        /// The recording, as `list` names it
+        recording: String,
+    },
     /// Says what a media log holds: who, which tracks, how long, and what is damaged
     Inspect {
         /// The log's directory, or one of its files

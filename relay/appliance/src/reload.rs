@@ -66,6 +66,13 @@ impl Reload {
         Self::new(source, config, &["media.", "turn."], None, https)
     }
 
+    /// For `millrace recorder`.
+    pub(crate) fn of_recorder(source: Source, config: &Config) -> Self {
+        let foreign =
+            &["control.", "http.", "keys.", "media.", "page.", "stun.", "tls.", "turn.", "xdp."];
+        Self::new(source, config, foreign, None, None)
+    }
+
     fn new(
         source: Source,
         config: &Config,

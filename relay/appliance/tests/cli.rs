@@ -128,7 +128,7 @@ fn set_reads_the_value_by_the_keys_type_and_the_last_one_wins() {
         ("media.shards=many", "\"many\" is not a number"),
         ("media.shards", "is not KEY=VALUE"),
         ("http.listn=x", "did you mean \"http.listen\"?"),
-        ("recording.directory=x", "not supported by this version yet"),
+        ("policy.url=x", "not supported by this version yet"),
         ("xdp.mode=fast", "is not one of \"driver\", \"generic\""),
         ("media.listen=here", "media.listen"),
     ] {
@@ -269,5 +269,5 @@ fn help_has_examples_and_the_version_is_ours() {
     let version = String::from_utf8(place.run(&["--version"]).stdout).unwrap();
     assert_eq!(version.trim(), concat!("millrace ", env!("CARGO_PKG_VERSION")));
     assert_eq!(place.run(&[]).status.code(), Some(2));
-    assert_eq!(place.run(&["recorder"]).status.code(), Some(2));
+    assert_eq!(place.run(&["recorders"]).status.code(), Some(2));
 }

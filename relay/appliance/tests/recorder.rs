@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::Place;
+use common::{Place, free_port, get};
 use serde_json::Value;
 
 /// A log of one packet, a fact and some more; see `tests/fuzz/seeds/medialog`.
@@ -62,4 +62,52 @@ fn what_is_not_there_is_named() {
     let (_, _, error) = recorder(&["inspect", empty.to_str().unwrap()]);
     assert!(error.contains("no media log is in") && error.contains("*.mlog"), "{error}");
     std::fs::remove_dir(&empty).unwrap();
+}
+
+/// A shelf with one log that nobody writes any more.
+fn shelf(place: &Place) -> std::path::PathBuf {
+    let log = place.directory.join("shelf/RM_a");
+    std::fs::create_dir_all(&log).unwrap();
+    std::fs::copy(seed("whole"), log.join("00000.mlog")).unwrap();
+    std::fs::write(log.join("writing"), b"").unwrap();
+
+    place.directory.join("shelf")
+}
+
+#[test]
+fn the_service_makes_files_and_lists_them_and_makes_them_again() {
+    let place = Place::new();
+    let shelf = shelf(&place);
+    let set = format!("recording.directory={}", shelf.display());
+    let port = free_port();
+    let metrics = format!("metrics.listen=127.0.0.1:{port}");
+    let run = |args: &[&str]| {
+        let output = place.run(&[&["--set", &set, "recorder"], args].concat());
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout) + &text(output.stderr))
+    };
+    assert_eq!(run(&["list"]), (Some(0), "RM_a  waits for a recorder\n".to_owned()));
+
+    let _service = place.start(&["recorder", "--set", &set, "--set", &metrics], &[]);
+    get(port, "/healthz", 200);
+    let mut listed = String::new();
+    for _ in 0..600 {
+        listed = run(&["list", "--json"]).1;
+        if listed.contains("done") {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!((&listed[0]["name"], &listed[0]["state"]), (&"RM_a".into(), &"done".into()));
+    let result = std::fs::read(shelf.join("RM_a/result.json")).unwrap();
+    let result: Value = serde_json::from_slice(&result).unwrap();
+    assert_eq!(result["notes"][0], "2 records were lost, since the disk was too slow");
+    let metrics = get(port, "/metrics", 200);
+    assert!(metrics.contains("millrace_recorder_jobs_total{outcome=\"done\"} 1"), "{metrics}");
+
+    assert_eq!(run(&["retry", "RM_a"]), (Some(0), "RM_a waits for a recorder\n".to_owned()));
+    let (code, error) = run(&["retry", "RM_b"]);
+    assert_eq!(code, Some(1));
+    assert!(error.contains("no recording \"RM_b\" is in"), "{error}");
 }

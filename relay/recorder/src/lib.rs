@@ -9,6 +9,7 @@ mod frames;
 pub mod job;
 mod log;
 pub mod matroska;
+mod metrics;
 mod order;
 mod parameters;
 pub mod service;
@@ -19,5 +20,6 @@ pub mod tracks;
 
 pub use frames::{Assembler, Frame};
 pub use log::{Damages, Log};
+pub use metrics::RecorderCollector;
 pub use order::{Order, Packet};
 pub use survey::{Survey, Surveyed};

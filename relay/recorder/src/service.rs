@@ -1,6 +1,7 @@
 //! The recorder's work: it looks for logs that are over, and makes their files, one at a time.
 
 use crate::job;
+use crate::metrics::RecorderCollector;
 use crate::shelf::{Shelf, State};
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -68,9 +69,29 @@ impl Recorder {
         self.shared.ring(|bell| bell.rings = true);
     }
 
+    /// Has it end, and waits for nothing: what it is at is made anew by the next one.
+    pub fn leave(mut self) {
+        self.shared.ring(|bell| bell.stop = true);
+        self.thread = None;
+    }
+
     /// What it did so far.
     pub fn counters(&self) -> Counters {
         *lock(&self.shared.counters)
+    }
+
+    /// Its metrics.
+    pub fn collector(&self) -> RecorderCollector {
+        RecorderCollector::new(Watch(Arc::clone(&self.shared)))
+    }
+}
+
+/// Reads a recorder's counters, also when it has ended.
+pub(crate) struct Watch(Arc<Shared>);
+
+impl Watch {
+    pub(crate) fn counters(&self) -> Counters {
+        *lock(&self.0.counters)
     }
 }
 

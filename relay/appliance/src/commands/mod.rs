@@ -35,7 +35,11 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
     let log = || logging::start(config.log_json, cli.settings.log.as_deref());
     match cli.command {
         Command::Turn(command) => turn::run(&config, command),
-        Command::Recorder(command) => recorder::run(command),
+        Command::Recorder { command: Some(command) } => recorder::run(&config, command),
+        Command::Recorder { command: None } => {
+            log()?;
+            block_on(recorder::serve(source, &config))
+        }
         Command::Token(TokenCommand::Create(args)) => token::create(&config, &args),
         Command::Doctor { json } => doctor::run(&config, json),
         Command::CheckConfig { file } => {

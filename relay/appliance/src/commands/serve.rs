@@ -8,6 +8,8 @@ use crate::reload::{Reload, Source};
 use crate::signals::Signals;
 use crate::turn::Prepared;
 use anyhow::{Context, anyhow, bail};
+use relay_recorder::service::Recorder;
+use relay_recorder::shelf::Shelf;
 use relay_server::Relay;
 use relay_server::control::{ControlError, ControlSocket};
 use signalling_server::Link;
@@ -39,6 +41,8 @@ pub(super) async fn run(source: Source, config: &Config, access: &Access) -> any
     tracing::info!(shards = relay.shards(), candidates = ?relay.candidates(), "serving");
     notify::tell("READY=1");
 
+    let recorder =
+        Recorder::start(Shelf::new(config.recordings())).context("the recorder does not start")?;
     let handle = relay.handle();
     let link = Link::Embedded { send: Arc::new(move |request| handle.request(request)), receive };
     let failed = relay.failed();
@@ -49,11 +53,13 @@ pub(super) async fn run(source: Source, config: &Config, access: &Access) -> any
         }
         notify::tell("STOPPING=1");
     };
+    let (relayed, recorded) = (relay.collector(), recorder.collector());
     let served = tokio::select! {
-        served = bound.serve(link, vec![Box::new(relay.collector())], stop) => served,
+        served = bound.serve(link, vec![Box::new(relayed), Box::new(recorded)], stop) => served,
         () = notify::watchdog() => Ok(()),
     };
     drop(control);
+    recorder.leave();
     stop_relay(relay).await?;
     if let Some(reason) = failed.reason() {
         bail!("the relay failed: {reason}; the service manager should start it again");

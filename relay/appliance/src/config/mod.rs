@@ -107,6 +107,11 @@ impl Config {
         self.data.join(FALLBACK_SOCKET)
     }
 
+    /// Where media logs and files of recordings are.
+    pub(crate) fn recordings(&self) -> PathBuf {
+        self.recording.directory(&self.data)
+    }
+
     /// Whether a key was set, in the file or by `--set`.
     pub(crate) fn is_set(&self, key: &str) -> bool {
         self.values.contains_key(key)
