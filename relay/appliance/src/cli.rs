@@ -146,6 +146,11 @@ pub(crate) enum RecorderCommand {
         /// The recording, as `list` names it
         recording: String,
     },
+    /// Makes a recording's files now, in this process
+    Work {
+        /// The recording, as `list` names it
+        recording: String,
+    },
     /// Says what a media log holds: who, which tracks, how long, and what is damaged
     Inspect {
         /// The log's directory, or one of its files

@@ -9,15 +9,16 @@ mod source;
 
 use logging::{Way, Writing};
 use relay_recorder::job::Outcome;
-use relay_recorder::service::{Recorder, work_once};
-use relay_recorder::shelf::{ATTEMPTS_MAX, Failures, Shelf, State, WRITING};
+use relay_recorder::service::{Recorder, work};
+use relay_recorder::shelf::{ATTEMPTS_MAX, Entry, Failures, Shelf, State, WRITING};
 use relay_wire::control::Codec;
 use source::Source;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::OnceLock;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// A shelf that is gone when the test has ended well.
 struct Scratch {
@@ -48,6 +49,17 @@ impl Scratch {
         File::create(directory.join(WRITING)).expect("the relay's lock, released");
 
         directory
+    }
+
+    /// Works on all that is due; how many were done and how many failed.
+    fn work(&self) -> (usize, usize) {
+        let now = SystemTime::now();
+        let entries = self.shelf.entries(now).expect("the shelf");
+        let due = entries.iter().filter(|entry| entry.is_due(now));
+        let worked: Vec<_> = due.map(work).collect();
+        let done = worked.iter().filter(|worked| matches!(worked, Ok(Some(_)))).count();
+
+        (done, worked.iter().filter(|worked| worked.is_err()).count())
     }
 
     fn state(&self, name: &str) -> State {
@@ -81,8 +93,7 @@ fn a_log_becomes_its_files_once() {
     scratch.log("RM_a");
     assert_eq!(scratch.state("RM_a"), State::Waiting(Failures::default()));
 
-    let counters = work_once(&scratch.shelf).expect("it works");
-    assert_eq!((counters.done, counters.files, counters.failed), (1, 1, 0));
+    assert_eq!(scratch.work(), (1, 0));
     assert_eq!(scratch.state("RM_a"), State::Done);
     let entry = scratch.shelf.entry("RM_a", SystemTime::now()).expect("the log");
     let outcome: Outcome = entry.result().expect("the result");
@@ -90,14 +101,17 @@ fn a_log_becomes_its_files_once() {
     assert_eq!(outcome.tracks.len(), scratch.made("RM_a").len());
     assert_eq!(outcome.started_ms, logging::UNIX_US / 1000);
 
-    assert_eq!(work_once(&scratch.shelf).expect("it works").done, 0, "it is done");
+    assert_eq!(outcome.composite.as_deref(), Some("composite.mp4"));
+    assert!(scratch.shelf.root().join("RM_a/composite.mp4").exists());
+
+    assert_eq!(scratch.work(), (0, 0), "it is done");
 }
 
 #[test]
 fn a_recorder_that_was_killed_leaves_nothing_that_hurts() {
     let scratch = Scratch::new("killed");
     let directory = scratch.log("RM_a");
-    work_once(&scratch.shelf).expect("it works");
+    scratch.work();
     let expected = scratch.made("RM_a");
 
     // Killed while it wrote files; between files and result; while it wrote the result.
@@ -108,7 +122,7 @@ fn a_recorder_that_was_killed_leaves_nothing_that_hurts() {
         let path = directory.join(left);
         fs::create_dir_all(path.parent().expect("a directory")).expect("a directory");
         fs::write(&path, b"half").expect("a file");
-        assert_eq!(work_once(&scratch.shelf).expect("it works").done, 1, "{left}");
+        assert_eq!(scratch.work(), (1, 0), "{left}");
         assert_eq!(scratch.made("RM_a"), expected, "{left}");
         assert!(!directory.join("tracks.part").exists(), "{left}");
     }
@@ -121,16 +135,16 @@ fn what_is_being_written_or_worked_on_is_left_alone() {
     let relay = File::create(directory.join(WRITING)).expect("the file");
     relay.lock().expect("the lock");
     assert_eq!(scratch.state("RM_a"), State::Recording);
-    assert_eq!(work_once(&scratch.shelf).expect("it works").done, 0);
+    assert_eq!(scratch.work(), (0, 0));
     drop(relay);
 
     let entry = scratch.shelf.entry("RM_a", SystemTime::now()).expect("the log");
     let claim = entry.claim().expect("a claim").expect("nobody else has it");
     assert!(entry.claim().expect("a claim").is_none());
     assert_eq!(scratch.state("RM_a"), State::Working);
-    assert_eq!(work_once(&scratch.shelf).expect("it works").done, 0);
+    assert_eq!(scratch.work(), (0, 0));
     drop(claim);
-    assert_eq!(work_once(&scratch.shelf).expect("it works").done, 1);
+    assert_eq!(scratch.work(), (1, 0));
 }
 
 #[test]
@@ -151,11 +165,11 @@ fn what_fails_is_tried_again_and_given_up_and_taken_up() {
     // A directory where the recorder's own is to be made cannot be cleared.
     fs::write(directory.join("tracks.part"), b"a file").expect("a file");
     let mut now = SystemTime::now();
-    assert_eq!(work_once(&scratch.shelf).expect("it works").failed, 1);
+    assert_eq!(scratch.work(), (0, 1));
     let State::Waiting(failures) = scratch.state("RM_a") else { panic!("it waits") };
     assert_eq!(failures.attempts, 1);
     assert!(!failures.reason.is_empty());
-    assert_eq!(work_once(&scratch.shelf).expect("it works").failed, 0, "it is not due yet");
+    assert_eq!(scratch.work(), (0, 0), "it is not due yet");
 
     for attempt in 2..=ATTEMPTS_MAX {
         now += Duration::from_secs(4000);
@@ -165,12 +179,12 @@ fn what_fails_is_tried_again_and_given_up_and_taken_up() {
         claim.fail("still", now).expect("noted");
     }
     assert!(matches!(scratch.state("RM_a"), State::Dead(f) if f.reason == "still"));
-    assert_eq!(work_once(&scratch.shelf).expect("it works").dead, 1);
+    assert_eq!(scratch.work(), (0, 0), "it is given up");
 
     fs::remove_file(directory.join("tracks.part")).expect("the file");
     let entry = scratch.shelf.entry("RM_a", now).expect("the log");
     entry.claim().expect("a claim").expect("it is free").reset().expect("it is work again");
-    assert_eq!(work_once(&scratch.shelf).expect("it works").done, 1);
+    assert_eq!(scratch.work(), (1, 0));
 }
 
 #[test]
@@ -179,7 +193,7 @@ fn a_log_that_is_nothing_but_damage_ends_with_a_reason() {
     let directory = scratch.log("RM_a");
     fs::write(directory.join("00000.mlog"), vec![7; 20_000]).expect("a file");
     fs::write(directory.join("00001.mlog"), b"").expect("a file");
-    assert_eq!(work_once(&scratch.shelf).expect("it works").done, 1);
+    assert_eq!(scratch.work(), (1, 0));
     let entry = scratch.shelf.entry("RM_a", SystemTime::now()).expect("the log");
     let outcome: Outcome = entry.result().expect("the result");
     let notes = ["20000 bytes of the media log are damaged", "the media log has no end"];
@@ -188,18 +202,23 @@ fn a_log_that_is_nothing_but_damage_ends_with_a_reason() {
 }
 
 #[test]
-fn the_service_works_when_it_is_woken_and_ends_when_it_is_dropped() {
+fn a_worker_that_is_killed_is_a_failure_and_the_service_ends_when_it_is_dropped() {
     let scratch = Scratch::new("service");
-    let recorder = Recorder::start(scratch.shelf.clone()).expect("a thread");
     scratch.log("RM_a");
-    let begun = SystemTime::now();
-    while recorder.counters().done == 0 {
-        recorder.wake();
+    let worker = |_: &Entry| {
+        let mut worker = Command::new("sh");
+        worker.args(["-c", "kill -SEGV $$"]);
+        worker
+    };
+    let recorder = Recorder::start(scratch.shelf.clone(), Box::new(worker)).expect("a thread");
+    let begun = Instant::now();
+    while recorder.counters().failed == 0 {
         std::thread::sleep(Duration::from_millis(10));
-        assert!(begun.elapsed().is_ok_and(|waited| waited < Duration::from_secs(60)));
+        assert!(begun.elapsed() < Duration::from_secs(60));
     }
     drop(recorder);
-    assert_eq!(scratch.state("RM_a"), State::Done);
+    let State::Waiting(failures) = scratch.state("RM_a") else { panic!("it waits") };
+    assert_eq!(failures.reason, "its worker was killed by signal 11");
 }
 
 #[test]

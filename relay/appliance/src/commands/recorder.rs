@@ -7,7 +7,7 @@ use crate::notify;
 use crate::reload::{Reload, Source};
 use crate::signals::Signals;
 use anyhow::{Context, bail};
-use relay_recorder::service::Recorder;
+use relay_recorder::service::{self, Recorder};
 use relay_recorder::shelf::{ATTEMPTS_MAX, Entry, Shelf, State};
 use relay_recorder::summary::Summary;
 use relay_recorder::tracks::{self, Written};
@@ -17,9 +17,27 @@ use std::fmt::Write;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::SystemTime;
 
 const METRICS_PORT: u16 = 9481;
+/// Making files waits for everything else.
+const NICE: &str = "10";
+
+/// A recorder whose workers are this very program.
+pub(super) fn start(shelf: Shelf) -> anyhow::Result<Recorder> {
+    let program = std::env::current_exe().context("cannot find this program")?;
+    let set = format!("recording.directory={}", shelf.root().display());
+    let worker = move |entry: &Entry| {
+        let mut worker = Command::new("nice");
+        worker.args(["-n", NICE]).arg(&program);
+        worker.args(["recorder", "work", &entry.name, "--set", &set]);
+        worker.stdin(Stdio::null()).stdout(Stdio::null());
+        worker
+    };
+
+    Recorder::start(shelf, Box::new(worker)).context("the recorder does not start")
+}
 
 /// Makes files until a signal.
 pub(super) async fn serve(source: Source, config: &Config) -> anyhow::Result<()> {
@@ -31,8 +49,7 @@ pub(super) async fn serve(source: Source, config: &Config) -> anyhow::Result<()>
     let directory = config.recordings();
     fs::create_dir_all(&directory)
         .with_context(|| format!("recording.directory = {}", directory.display()))?;
-    let recorder =
-        Recorder::start(Shelf::new(&directory)).context("the recorder does not start")?;
+    let recorder = start(Shelf::new(&directory))?;
     tracing::info!(directory = %directory.display(), "making files of recordings");
     notify::tell("READY=1");
     let stop = async {
@@ -59,6 +76,16 @@ pub(super) fn run(config: &Config, command: RecorderCommand) -> anyhow::Result<(
             print(&text)?;
         }
         RecorderCommand::Retry { recording } => retry(&shelf, &recording)?,
+        RecorderCommand::Work { recording } => {
+            let entry = shelf.entry(&recording, SystemTime::now())?;
+            if let State::Recording = entry.state {
+                bail!("{recording} is being recorded: its files are made when it is over");
+            }
+            let Some(outcome) = service::work(&entry)? else {
+                bail!("a recorder works on it already")
+            };
+            print(&(serde_json::to_string(&outcome)? + "\n"))?;
+        }
         RecorderCommand::Inspect { media_log, json } => {
             let summary = Summary::of(&read(&media_log)?.1);
             let text =

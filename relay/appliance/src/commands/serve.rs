@@ -8,7 +8,6 @@ use crate::reload::{Reload, Source};
 use crate::signals::Signals;
 use crate::turn::Prepared;
 use anyhow::{Context, anyhow, bail};
-use relay_recorder::service::Recorder;
 use relay_recorder::shelf::Shelf;
 use relay_server::Relay;
 use relay_server::control::{ControlError, ControlSocket};
@@ -41,8 +40,7 @@ pub(super) async fn run(source: Source, config: &Config, access: &Access) -> any
     tracing::info!(shards = relay.shards(), candidates = ?relay.candidates(), "serving");
     notify::tell("READY=1");
 
-    let recorder =
-        Recorder::start(Shelf::new(config.recordings())).context("the recorder does not start")?;
+    let recorder = super::recorder::start(Shelf::new(config.recordings()))?;
     let handle = relay.handle();
     let link = Link::Embedded { send: Arc::new(move |request| handle.request(request)), receive };
     let failed = relay.failed();
