@@ -1,6 +1,7 @@
 //! From configuration to ports, from ports to service.
 
 use crate::accept::Acceptor;
+use crate::calls;
 use crate::hub::Hub;
 use crate::link::{Link, Relay};
 use crate::metrics::Metrics;
@@ -109,9 +110,12 @@ impl Bound {
         let (hub, handle) =
             Hub::new(switchboard, Relay::start(link), mouth, Arc::clone(&metrics), limits);
         let (stop, stopped) = watch::channel(false);
+        let calls = calls::start(&config, &metrics, hub.turn(), webhooks.as_ref(), &stopped)?;
+        let (calls, calls_task) = calls;
         let server = Server {
             config,
             hub: handle,
+            calls,
             metrics: Arc::clone(&metrics),
             offers: crate::routes::whip::Offers::new(),
             stop: stopped.clone(),
@@ -147,6 +151,7 @@ impl Bound {
         watch.abort();
         stop.send_replace(true);
         tasks.join_all().await;
+        let _ = calls_task.await;
         if let Some(webhooks) = webhooks {
             webhooks.stop().await;
         }

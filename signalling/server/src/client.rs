@@ -2,17 +2,17 @@
 
 use crate::Limits;
 use crate::accept::Slot;
-use crate::hub::{Client, HubHandle, Input, Outgoing};
+use crate::hub::{Client, Outgoing};
 use crate::metrics::Metrics;
 use axum::body::Bytes;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
-use signalling_switchboard::{ConnectionId, Join};
+use signalling_switchboard::ConnectionId;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
 /// How often a WebSocket ping goes out; its pong shows that the client lives.
@@ -20,10 +20,34 @@ const PING_INTERVAL: Duration = Duration::from_secs(10);
 /// How long the client may take to answer our close: it must be able to read what came before.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// The hub that a WebSocket belongs to; each of these is false when it has ended.
+pub(crate) trait Port: Send + Sync {
+    /// What is told at the opening.
+    type Opening: Send;
+    /// Whether messages are text; else they are binary.
+    const TEXT: bool;
+    /// A WebSocket is open.
+    fn connect(
+        &self,
+        id: ConnectionId,
+        opening: Self::Opening,
+        client: Client,
+    ) -> impl Future<Output = bool> + Send;
+    /// It got a message; the permit bounds how many wait.
+    fn frame(
+        &self,
+        id: ConnectionId,
+        bytes: Bytes,
+        pending: OwnedSemaphorePermit,
+    ) -> impl Future<Output = bool> + Send;
+    /// It is gone; comes once for each `connect`.
+    fn disconnected(&self, id: ConnectionId) -> impl Future<Output = bool> + Send;
+}
+
 /// What a WebSocket's task needs.
-pub(crate) struct Connection {
+pub(crate) struct Connection<P> {
     pub(crate) id: ConnectionId,
-    pub(crate) hub: HubHandle,
+    pub(crate) hub: P,
     pub(crate) limits: Limits,
     pub(crate) metrics: Arc<Metrics>,
     /// Its place among the connections, held until the end.
@@ -35,8 +59,8 @@ pub(crate) struct Connection {
 enum End {
     /// The client closed, or the line broke.
     Lost,
-    /// We closed after a last message.
-    Closed,
+    /// We closed after a last message, with this code.
+    Closed(u16),
     /// A message was longer than the limit.
     TooLong,
     /// Nothing came for too long.
@@ -47,14 +71,14 @@ enum End {
     Shutdown,
 }
 
-impl Connection {
+impl<P: Port> Connection<P> {
     /// Runs the WebSocket to its end.
-    pub(crate) async fn run(self, socket: WebSocket, join: Box<Join>) {
+    pub(crate) async fn run(self, socket: WebSocket, opening: P::Opening) {
         let (queue, outgoing) = mpsc::channel(self.limits.client_queue);
         let (alive, mut forgotten) = oneshot::channel();
         let queued_bytes = Arc::new(AtomicUsize::new(0));
         let client = Client { queue, alive, queued_bytes: Arc::clone(&queued_bytes) };
-        if !self.hub.send(Input::Connect { connection: self.id, join, client }).await {
+        if !self.hub.connect(self.id, opening, client).await {
             return;
         }
 
@@ -67,7 +91,7 @@ impl Connection {
         };
         self.close(end, &mut sink, &mut stream).await;
         self.metrics.websockets.dec();
-        self.hub.send(Input::Disconnected(self.id)).await;
+        self.hub.disconnected(self.id).await;
         drop(self.slot);
     }
 
@@ -79,8 +103,9 @@ impl Connection {
                 return End::Silent;
             };
             let bytes = match message {
-                Some(Ok(Message::Binary(bytes))) => bytes,
-                Some(Ok(Message::Text(_))) => Bytes::new(),
+                Some(Ok(Message::Binary(bytes))) if !P::TEXT => bytes,
+                Some(Ok(Message::Text(text))) if P::TEXT => Bytes::from(text),
+                Some(Ok(Message::Binary(_) | Message::Text(_))) => Bytes::new(),
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
                 Some(Ok(Message::Close(_))) | None => return End::Lost,
                 Some(Err(error)) if is_too_long(&error) => return End::TooLong,
@@ -97,7 +122,7 @@ impl Connection {
             let Ok(permit) = Arc::clone(&pending).acquire_owned().await else {
                 return End::Shutdown;
             };
-            if !self.hub.send(Input::Frame { connection: self.id, bytes, pending: permit }).await {
+            if !self.hub.frame(self.id, bytes, permit).await {
                 return End::Shutdown;
             }
         }
@@ -114,12 +139,17 @@ impl Connection {
             let message = tokio::select! {
                 outgoing = queue.recv() => match outgoing {
                     Some(Outgoing::Message(bytes)) => Message::Binary(bytes.into()),
-                    Some(Outgoing::Close(_alive)) => return End::Closed,
+                    Some(Outgoing::Text(text)) => Message::Text(text.into()),
+                    Some(Outgoing::Close(_alive, code)) => return End::Closed(code),
                     None => return End::Slow,
                 },
                 _ = pings.tick() => Message::Ping(Bytes::new()),
             };
-            let bytes = if let Message::Binary(bytes) = &message { bytes.len() } else { 0 };
+            let bytes = match &message {
+                Message::Binary(bytes) => bytes.len(),
+                Message::Text(text) => text.len(),
+                _ => 0,
+            };
             let sent = timeout(self.limits.client_write_timeout, sink.send(message)).await;
             queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
             match sent {
@@ -138,7 +168,7 @@ impl Connection {
     ) {
         let (code, reason) = match end {
             End::Lost => return,
-            End::Closed => (close_code::NORMAL, ""),
+            End::Closed(code) => (code, ""),
             End::Shutdown => (close_code::AWAY, "the server stops"),
             End::TooLong => (close_code::SIZE, "message too long"),
             End::Silent => (close_code::POLICY, "nothing heard for too long"),
@@ -148,7 +178,7 @@ impl Connection {
             End::TooLong => self.metrics.limit("message_bytes"),
             End::Silent => self.metrics.limit("client_silence"),
             End::Slow => self.metrics.limit("client_slow"),
-            End::Lost | End::Closed | End::Shutdown => {}
+            End::Lost | End::Closed(_) | End::Shutdown => {}
         }
 
         // Closing a TCP connection with unread input resets it, and the client would lose what

@@ -59,6 +59,9 @@ pub enum ServeError {
     /// Two collectors claim the same metric.
     #[error("the metrics cannot be registered: {0}")]
     Metrics(#[from] prometheus::Error),
+    /// What users have set, and what is held for them, cannot be kept.
+    #[error("the file of settings and notices in data.directory does not open: {0}")]
+    Settings(io::Error),
     /// The embedded relay went away.
     #[error("the relay stopped")]
     RelayStopped,

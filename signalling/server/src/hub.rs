@@ -1,11 +1,13 @@
 //! The one task that owns the switchboard: inputs in, messages and requests out.
 
+use crate::client::Port;
 use crate::link::{LinkEvent, Relay};
 use crate::metrics::Metrics;
 use crate::webhook::Mouth;
 use crate::{Limits, ServeError};
 use axum::body::Bytes;
-use relay_wire::control::{Event, Message};
+use axum::extract::ws::close_code;
+use relay_wire::control::{Event, Message, TurnService};
 use signalling_switchboard::token::Claims;
 use signalling_switchboard::{
     AdminError, AdminRequest, AdminResponse, ConnectionId, Counters, Join, JoinError, Now, Outbox,
@@ -15,7 +17,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 
 /// What the hub is told.
 pub(crate) enum Input {
@@ -53,8 +55,41 @@ pub(crate) struct Client {
 pub(crate) enum Outgoing {
     /// An encoded `SignalResponse`.
     Message(Vec<u8>),
-    /// The end, after what was queued before; carries the sign of life until then.
-    Close(oneshot::Sender<()>),
+    /// A frame of `/calls`.
+    Text(String),
+    /// The end, after what was queued before, with its code (RFC 6455, section 7.4); carries the
+    /// sign of life until then.
+    Close(oneshot::Sender<()>, u16),
+}
+
+impl Client {
+    /// Queues a message of `bytes`; false when the client does not keep up, which is counted:
+    /// it is to be dropped then.
+    pub(crate) fn queue(
+        &self,
+        message: Outgoing,
+        bytes: usize,
+        limits: &Limits,
+        metrics: &Metrics,
+    ) -> bool {
+        let queued = self.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
+        if queued + bytes > limits.client_queue_bytes {
+            metrics.limit("client_queue_bytes");
+            return false;
+        }
+        if self.queue.try_send(message).is_err() {
+            metrics.limit("client_queue");
+            return false;
+        }
+
+        true
+    }
+
+    /// Ends the WebSocket after what is queued.
+    pub(crate) fn close(self, code: u16) {
+        // A full queue drops the sign of life: the WebSocket ends at once.
+        let _ = self.queue.try_send(Outgoing::Close(self.alive, code));
+    }
 }
 
 /// The way to the hub.
@@ -103,6 +138,28 @@ impl HubHandle {
     }
 }
 
+impl Port for HubHandle {
+    type Opening = Box<Join>;
+    const TEXT: bool = false;
+
+    async fn connect(&self, connection: ConnectionId, join: Box<Join>, client: Client) -> bool {
+        self.send(Input::Connect { connection, join, client }).await
+    }
+
+    async fn frame(
+        &self,
+        connection: ConnectionId,
+        bytes: Bytes,
+        pending: OwnedSemaphorePermit,
+    ) -> bool {
+        self.send(Input::Frame { connection, bytes, pending }).await
+    }
+
+    async fn disconnected(&self, connection: ConnectionId) -> bool {
+        self.send(Input::Disconnected(connection)).await
+    }
+}
+
 /// Owner of the switchboard, the link and the clients' queues.
 pub(crate) struct Hub {
     switchboard: Switchboard,
@@ -120,6 +177,8 @@ pub(crate) struct Hub {
     relay_up: Arc<AtomicBool>,
     /// Where events for the back end go, if anybody listens.
     mouth: Option<Mouth>,
+    /// What calls are to know of TURN.
+    turn: watch::Sender<TurnService>,
     metrics: Arc<Metrics>,
     limits: Limits,
 }
@@ -152,11 +211,17 @@ impl Hub {
             inputs,
             relay_up,
             mouth,
+            turn: watch::Sender::default(),
             metrics,
             limits,
         };
 
         (hub, handle)
+    }
+
+    /// The TURN service of the relay, now and as it changes.
+    pub(crate) fn turn(&self) -> watch::Receiver<TurnService> {
+        self.turn.subscribe()
     }
 
     /// Runs until `stop` resolves, then says good-bye to everybody.
@@ -247,6 +312,9 @@ impl Hub {
                 self.switchboard.relay(now(), reset, &mut self.out);
             }
             LinkEvent::Message(message) => {
+                if let Message::Event(Event::Turn(turn)) = &message {
+                    self.turn.send_replace(turn.clone());
+                }
                 self.switchboard.relay(now(), message, &mut self.out);
             }
         }
@@ -258,19 +326,14 @@ impl Hub {
                 continue;
             };
             self.metrics.messages_out.inc();
-            let queued = client.queued_bytes.fetch_add(bytes.len(), Ordering::Relaxed);
-            if queued + bytes.len() > self.limits.client_queue_bytes {
-                self.metrics.limit("client_queue_bytes");
-                self.clients.remove(&connection);
-            } else if client.queue.try_send(Outgoing::Message(bytes)).is_err() {
-                self.metrics.limit("client_queue");
+            let len = bytes.len();
+            if !client.queue(Outgoing::Message(bytes), len, &self.limits, &self.metrics) {
                 self.clients.remove(&connection);
             }
         }
         for connection in self.out.closes.drain(..) {
-            if let Some(Client { queue, alive, .. }) = self.clients.remove(&connection) {
-                // A full queue drops the sign of life: the WebSocket ends at once.
-                let _ = queue.try_send(Outgoing::Close(alive));
+            if let Some(client) = self.clients.remove(&connection) {
+                client.close(close_code::NORMAL);
             }
         }
         for (request, reply) in self.out.replies.drain(..) {
@@ -290,7 +353,7 @@ impl Hub {
     }
 }
 
-async fn sleep_until(timeout: Option<Instant>) {
+pub(crate) async fn sleep_until(timeout: Option<Instant>) {
     match timeout {
         Some(at) => tokio::time::sleep_until(at.into()).await,
         None => std::future::pending().await,

@@ -6,6 +6,7 @@
 mod accept;
 mod assets;
 mod bound;
+mod calls;
 mod client;
 mod config;
 mod error;

@@ -1,6 +1,7 @@
-//! Rooms and their participants, pure: SDP, LiveKit messages, what the relay is told.
+//! Rooms and their participants, and calls, pure: SDP, messages, what the relay is told.
 #![forbid(unsafe_code)]
 
+pub mod calls;
 mod rooms;
 pub mod sdp;
 pub mod token;

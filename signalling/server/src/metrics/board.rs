@@ -5,6 +5,8 @@ use prometheus::proto::{
     Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType,
 };
 use signalling_switchboard::JoinTimes;
+use signalling_switchboard::calls::CallsCounters;
+use std::collections::BTreeMap;
 
 /// All families of a switchboard.
 pub(super) fn families(board: &Board) -> Vec<MetricFamily> {
@@ -34,6 +36,38 @@ pub(super) fn families(board: &Board) -> Vec<MetricFamily> {
     let limits = c.limits_hit();
     families.push(labelled("room_limit_hits_total", "Limits of rooms reached", "limit", limits));
     families.push(join_times(&c.join_times));
+    families.extend(board.calls.iter().flat_map(calls));
+
+    families
+}
+
+/// All families of calls.
+fn calls(c: &CallsCounters) -> Vec<MetricFamily> {
+    let count = |values: &BTreeMap<&'static str, u64>| values.clone().into_iter();
+    let mut families = vec![
+        gauge("sessions", "Sessions on /calls now", c.sessions),
+        counter("resumes_total", "Sessions that went on after their line was cut", c.resumes),
+        counter("set_ups_total", "Calls that began", c.set_ups),
+        labelled("outcomes_total", "Calls that ended", "reason", count(&c.outcomes)),
+        labelled("decisions_total", "Wishes to call", "outcome", count(&c.decisions)),
+        labelled("routes_total", "Ways that media took", "via", count(&c.routes)),
+    ];
+    let active = c.active.iter().map(|(via, total)| {
+        let mut pair = LabelPair::default();
+        pair.set_name("via".to_owned());
+        pair.set_value((*via).to_owned());
+        let mut gauge = Gauge::default();
+        gauge.set_value(*total as f64);
+        let mut metric = Metric::from_label(vec![pair]);
+        metric.set_gauge(gauge);
+        metric
+    });
+    let help = "Calls now, by the way that media takes";
+    families.push(family("active", help, MetricType::GAUGE, active.collect()));
+    for family in &mut families {
+        let name = family.name().replacen("signalling", "calls", 1);
+        family.set_name(name);
+    }
 
     families
 }

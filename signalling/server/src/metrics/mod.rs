@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use prometheus::core::Collector;
 use prometheus::{Encoder, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 use signalling_switchboard::Counters;
+use signalling_switchboard::calls::CallsCounters;
 
 /// The switchboard at the moment of a scrape.
 pub(crate) struct Board {
@@ -13,6 +14,8 @@ pub(crate) struct Board {
     pub(crate) counters: Counters,
     /// Whether the relay is there.
     pub(crate) relay_up: bool,
+    /// The counters of calls.
+    pub(crate) calls: Option<CallsCounters>,
 }
 
 /// Counters of the web server.

@@ -1,6 +1,7 @@
 //! The routes, what they share, and what every answer carries.
 
 mod access;
+mod calls;
 mod recording;
 mod rtc;
 pub(crate) mod status;
@@ -9,6 +10,7 @@ mod twirp;
 pub(crate) mod whip;
 
 use crate::accept::Peer;
+use crate::calls::CallsHandle;
 use crate::hub::HubHandle;
 use crate::metrics::Metrics;
 use crate::{Config, assets};
@@ -25,6 +27,7 @@ use tokio::sync::watch;
 pub(crate) struct Server {
     pub(crate) config: Config,
     pub(crate) hub: HubHandle,
+    pub(crate) calls: CallsHandle,
     pub(crate) metrics: Arc<Metrics>,
     /// How many WHIP and WHEP offers each address may make.
     pub(crate) offers: whip::Offers,
@@ -39,6 +42,7 @@ pub(crate) fn router(server: Arc<Server>) -> Router {
         .route("/rtc/validate", get(rtc::validate))
         .route("/rtc/v1", get(not_supported))
         .route("/rtc/v1/validate", get(not_supported))
+        .route("/calls", get(calls::open))
         .route("/token", post(token::mint))
         .route("/twirp/{*path}", any(twirp::call))
         .merge(recording::routes())

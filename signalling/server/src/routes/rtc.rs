@@ -18,7 +18,7 @@ use std::sync::Arc;
 /// and keeps it for the connection: its 128 KiB were more than the rest of a participant.
 const READ_BYTES: usize = 4 << 10;
 
-type Upgrade = Result<WebSocketUpgrade, WebSocketUpgradeRejection>;
+pub(super) type Upgrade = Result<WebSocketUpgrade, WebSocketUpgradeRejection>;
 
 /// `GET /rtc`: joins, or resumes, over a WebSocket.
 pub(super) async fn join(
@@ -30,7 +30,7 @@ pub(super) async fn join(
 ) -> Response {
     let upgrade = match upgrade {
         Ok(upgrade) => upgrade,
-        Err(rejection) => return not_an_upgrade(&server, rejection),
+        Err(rejection) => return not_an_upgrade(&server, "/rtc", rejection),
     };
     let (claims, query) = match admitted(&server, &headers, query).await {
         Ok(admitted) => admitted,
@@ -96,13 +96,18 @@ async fn admitted(
     result.inspect_err(|refused| server.metrics.join_failed(refused.label))
 }
 
-fn not_an_upgrade(server: &Server, rejection: WebSocketUpgradeRejection) -> Response {
+/// The answer to a request that does not ask for a WebSocket.
+pub(super) fn not_an_upgrade(
+    server: &Server,
+    route: &str,
+    rejection: WebSocketUpgradeRejection,
+) -> Response {
     server.metrics.join_failed("not_an_upgrade");
     let reason = rejection.body_text();
     let mut response = rejection.into_response();
     if response.status().is_client_error() {
         let status = StatusCode::UPGRADE_REQUIRED;
-        let reason = format!("/rtc is a WebSocket: {reason}");
+        let reason = format!("{route} is a WebSocket: {reason}");
         response = Refused::new(status, "not_an_upgrade", reason).into_response();
         let websocket = axum::http::HeaderValue::from_static("websocket");
         response.headers_mut().insert(axum::http::header::UPGRADE, websocket);

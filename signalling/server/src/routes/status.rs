@@ -20,7 +20,8 @@ pub(super) async fn metrics(
         return Err(not_allowed(peer.address));
     }
     let relay_up = server.hub.relay_up();
-    let board = server.hub.counters().await.map(|counters| Board { counters, relay_up });
+    let calls = server.calls.counters().await;
+    let board = server.hub.counters().await.map(|counters| Board { counters, relay_up, calls });
 
     text(&server.metrics, board.as_ref())
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Bucket {
+pub(crate) struct Bucket {
     rate_a_second: u32,
     burst: u32,
     /// When the bucket is full again.
@@ -11,12 +11,12 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    pub(super) fn new(now: Instant, rate_a_second: u32, burst: u32) -> Self {
+    pub(crate) fn new(now: Instant, rate_a_second: u32, burst: u32) -> Self {
         Self { rate_a_second: rate_a_second.max(1), burst: burst.max(1), full_at: now }
     }
 
     /// Takes one message; false when the bucket is empty.
-    pub(super) fn take(&mut self, now: Instant) -> bool {
+    pub(crate) fn take(&mut self, now: Instant) -> bool {
         let each = Duration::from_secs(1) / self.rate_a_second;
         let full_at = self.full_at.max(now) + each;
         if full_at.duration_since(now) > each * self.burst {

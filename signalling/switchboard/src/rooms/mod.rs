@@ -2,7 +2,7 @@
 
 mod admin;
 mod back_end;
-mod bucket;
+pub(crate) mod bucket;
 mod config;
 mod counters;
 mod desk;
@@ -26,7 +26,7 @@ mod subscriber;
 mod sweep;
 mod switchboard;
 mod track;
-mod turn;
+pub(crate) mod turn;
 mod whip;
 
 pub use admin::{AdminError, AdminRequest, AdminResponse, Encoding, ErrorCode};

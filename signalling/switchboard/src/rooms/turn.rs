@@ -14,7 +14,7 @@ const USER_CHARACTERS_MAX: usize = 64;
 const HASH_BYTES: usize = 16;
 
 /// The relay's TURN service with credentials for one participant; `None` without TURN.
-pub(super) fn ice_server(
+pub(crate) fn ice_server(
     turn: &TurnService,
     unix_seconds: u64,
     lifetime: Duration,
