@@ -43,7 +43,7 @@ impl Scratch {
         let mut writing = Writing::new();
         writing.somebody(1, 1, "camera", false);
         let fate = |_| Some(0);
-        writing.stream(&source, &Way { track: 1, start_us: 0, delay_us: 0, fate, reports: true });
+        writing.stream(source, &Way { track: 1, start_us: 0, delay_us: 0, fate, reports: true });
         let directory = self.shelf.root().join(name);
         writing.finish(&directory);
         File::create(directory.join(WRITING)).expect("the relay's lock, released");
