@@ -273,7 +273,7 @@ async fn a_third_takes_the_call_to_the_server() {
 #[tokio::test]
 async fn a_session_goes_on_after_its_line_was_cut_and_nothing_is_lost() {
     let world = World::new().await;
-    let (mut ann, mut bob, call) = in_a_call(&world).await;
+    let (mut ann, bob, call) = in_a_call(&world).await;
     let session = bob.welcome["session"].clone();
     let (received, last_id) = (bob.last_seq, bob.last_id);
     drop(bob);
