@@ -103,8 +103,16 @@ fn the_service_makes_files_and_lists_them_and_makes_them_again() {
     let result = std::fs::read(shelf.join("RM_a/result.json")).unwrap();
     let result: Value = serde_json::from_slice(&result).unwrap();
     assert_eq!(result["notes"][0], "2 records were lost, since the disk was too slow");
-    let metrics = get(port, "/metrics", 200);
-    assert!(metrics.contains("millrace_recorder_jobs_total{outcome=\"done\"} 1"), "{metrics}");
+    let counted = "millrace_recorder_jobs_total{outcome=\"done\"} 1";
+    let mut metrics = String::new();
+    for _ in 0..600 {
+        metrics = get(port, "/metrics", 200);
+        if metrics.contains(counted) {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert!(metrics.contains(counted), "{metrics}");
 
     assert_eq!(run(&["retry", "RM_a"]), (Some(0), "RM_a waits for a recorder\n".to_owned()));
     let (code, error) = run(&["retry", "RM_b"]);

@@ -37,6 +37,8 @@ pub(super) fn families(board: &Board) -> Vec<MetricFamily> {
     families.push(labelled("room_limit_hits_total", "Limits of rooms reached", "limit", limits));
     families.push(join_times(&c.join_times));
     families.extend(board.calls.iter().flat_map(calls));
+    // A family without a series is none (Prometheus refuses it).
+    families.retain(|family| !family.get_metric().is_empty());
 
     families
 }
