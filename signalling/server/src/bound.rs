@@ -16,7 +16,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
 /// A web server whose ports are taken and whose certificate is read; nothing runs yet.
@@ -138,17 +138,13 @@ impl Bound {
             tasks.spawn(acceptor.run(stopped.clone()));
         }
         tasks.spawn(serve_stun(stun, stun_counters, stopped));
-        let watch = tokio::spawn(async move {
-            if let Some(certificate) = certificate {
-                certificate.watch().await;
-            }
-        });
+        let watch = certificate.map(|certificate| tokio::spawn(watch_over(certificate)));
         let stopping = async {
             shutdown.await;
             stop.send_replace(true);
         };
         let ended = hub.run(stopping).await;
-        watch.abort();
+        watch.iter().for_each(JoinHandle::abort);
         stop.send_replace(true);
         tasks.join_all().await;
         let _ = calls_task.await;
@@ -158,6 +154,10 @@ impl Bound {
 
         ended
     }
+}
+
+async fn watch_over(certificate: Arc<HttpsCertificate>) {
+    certificate.watch().await;
 }
 
 async fn serve_stun(stun: Stun, counters: stun::Counters, stopped: watch::Receiver<bool>) {
