@@ -15,6 +15,9 @@ use std::time::{Duration, Instant};
 const FILE_BYTES: u64 = 256 << 20;
 /// What was written is brought to the disk this often.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
+/// A lock on this file is held as long as the log is written, and goes with the process: recorders
+/// see by it that the log is not over (`relay_recorder::shelf::WRITING`).
+const WRITING: &str = "writing";
 
 /// What came of a round of work.
 #[derive(Default)]
@@ -38,6 +41,7 @@ pub(super) struct Log {
     blocks: VecDeque<LoggedBlock>,
     file: Option<File>,
     files: u32,
+    lock: Option<std::fs::File>,
     /// The last block was refused.
     refused: bool,
     /// Since when something is written that may not be on the disk.
@@ -55,6 +59,7 @@ impl Log {
             blocks: VecDeque::new(),
             file: None,
             files: 0,
+            lock: None,
             refused: false,
             unsynced: None,
         }
@@ -131,6 +136,9 @@ impl Log {
         let file = match &mut self.file {
             Some(file) => file,
             None => {
+                if self.lock.is_none() {
+                    self.lock = Some(lock(&self.directory)?);
+                }
                 let file = create(&self.directory, self.files).await?;
                 self.files += 1;
                 self.file.insert(file)
@@ -172,9 +180,17 @@ impl Log {
     }
 }
 
+/// Makes a log's directory, and says in it that the log is being written.
+fn lock(directory: &Path) -> io::Result<std::fs::File> {
+    std::fs::create_dir_all(directory)?;
+    let lock = std::fs::File::create(directory.join(WRITING))?;
+    lock.lock()?;
+
+    Ok(lock)
+}
+
 /// Makes a log's next file; it is found again after a power failure.
 async fn create(directory: &Path, number: u32) -> io::Result<File> {
-    std::fs::create_dir_all(directory)?;
     let file = File::create(&directory.join(format!("{number:05}.mlog"))).await?;
     std::fs::File::open(directory)?.sync_all()?;
     if let Some(parent) = directory.parent() {
