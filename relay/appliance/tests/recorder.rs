@@ -6,6 +6,7 @@ mod common;
 
 use common::{Place, free_port, get};
 use serde_json::Value;
+use std::time::{Duration, Instant};
 
 /// A log of one packet, a fact and some more; see `tests/fuzz/seeds/medialog`.
 fn seed(name: &str) -> String {
@@ -74,6 +75,19 @@ fn shelf(place: &Place) -> std::path::PathBuf {
     place.directory.join("shelf")
 }
 
+/// Asks until the answer has this in it; the answer.
+fn once_it_has(wanted: &str, ask: impl Fn() -> String) -> String {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let answer = ask();
+        if answer.contains(wanted) {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "no {wanted} in {answer}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
 #[test]
 fn the_service_makes_files_and_lists_them_and_makes_them_again() {
     let place = Place::new();
@@ -90,29 +104,14 @@ fn the_service_makes_files_and_lists_them_and_makes_them_again() {
 
     let _service = place.start(&["recorder", "--set", &set, "--set", &metrics], &[]);
     get(port, "/healthz", 200);
-    let mut listed = String::new();
-    for _ in 0..600 {
-        listed = run(&["list", "--json"]).1;
-        if listed.contains("done") {
-            break;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
+    let listed = once_it_has("done", || run(&["list", "--json"]).1);
     let listed: Value = serde_json::from_str(&listed).unwrap();
     assert_eq!((&listed[0]["name"], &listed[0]["state"]), (&"RM_a".into(), &"done".into()));
     let result = std::fs::read(shelf.join("RM_a/result.json")).unwrap();
     let result: Value = serde_json::from_slice(&result).unwrap();
     assert_eq!(result["notes"][0], "2 records were lost, since the disk was too slow");
     let counted = "millrace_recorder_jobs_total{outcome=\"done\"} 1";
-    let mut metrics = String::new();
-    for _ in 0..600 {
-        metrics = get(port, "/metrics", 200);
-        if metrics.contains(counted) {
-            break;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
-    assert!(metrics.contains(counted), "{metrics}");
+    once_it_has(counted, || get(port, "/metrics", 200));
 
     assert_eq!(run(&["retry", "RM_a"]), (Some(0), "RM_a waits for a recorder\n".to_owned()));
     let (code, error) = run(&["retry", "RM_b"]);
